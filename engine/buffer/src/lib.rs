@@ -1,0 +1,1 @@
+//! buffer: see ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! txn: see ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! page: see ARCHITECTURE.md.
