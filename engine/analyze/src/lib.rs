@@ -1,1 +1,3 @@
-//! analyze: see ARCHITECTURE.md.
+//! Names and types resolved by PostgreSQL's rules: statement in, typed query tree out.
+
+pub mod query;
