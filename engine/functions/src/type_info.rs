@@ -59,7 +59,7 @@ impl TypeInfo {
     /// True for arrays proper (`int4[]`, also `oidvector`), false for subscriptable base types
     /// such as `point` and `name`.
     pub fn is_array(&self) -> bool {
-        self.elem != 0 && self.category == 'A' && self.len == -1
+        self.elem != 0 && self.len == -1
     }
 
     /// True for `varchar`, `bpchar` and the other collatable types.
