@@ -158,7 +158,7 @@ fn header(lsn: Lsn, prev_page_lsn: Lsn) -> RecordHeader {
         prev_pg_lsn: prev_page_lsn,
         prev_page_lsn,
         prev_volume_lsn: lsn.checked_sub(1).expect("an LSN is at least 1"),
-        flags: if lsn.get() % 2 == 0 { RecordFlags::CPL } else { RecordFlags::NONE },
+        flags: if lsn.get().is_multiple_of(2) { RecordFlags::CPL } else { RecordFlags::NONE },
     }
 }
 

@@ -1,0 +1,5 @@
+//! Tests of what every storage promises, and of what each one does beside.
+
+mod block_on;
+mod contract;
+mod portable;
