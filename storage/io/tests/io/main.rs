@@ -1,5 +1,0 @@
-//! Tests of what every storage promises, and of what each one does beside.
-
-mod block_on;
-mod contract;
-mod portable;

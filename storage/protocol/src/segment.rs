@@ -1,0 +1,560 @@
+//! A segment's side of the protocol: receive, link, count what is durable, acknowledge, promise, answer.
+//!
+//! The machine owns positions and promises; bytes, files and sockets are the driver's. Every entry point
+//! takes an event and leaves outputs to be polled; nothing waits. The driver carries outputs out **in the
+//! order given**, as far as one kind of device is concerned, and reports completions.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use redoubt_page::{Lsn, VolumeEpoch};
+
+use crate::batch::RecordBatch;
+use crate::control::ControlState;
+use crate::history::History;
+use crate::ids::{ControlToken, Origin, PersistToken, RequestId};
+use crate::links::Links;
+use crate::message::*;
+use crate::planted::{Bugs, Planted};
+use crate::refusal::Refusal;
+
+/// Positions that are persisted with every batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Positions {
+    /// The volume epoch under which the batch was received.
+    pub volume_epoch: VolumeEpoch,
+    /// The highest VDL heard of.
+    pub vdl: Lsn,
+    /// The last record of the protection group at or below `vdl`.
+    pub pg_tail: Lsn,
+    /// The lowest read point still to be served.
+    pub read_floor: Lsn,
+}
+
+/// What a request for records is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordsFor {
+    /// A recovery: one `Records` message with this request number.
+    Recovery(RequestId),
+    /// A peer, this one: `Fill` messages from the start of the range on.
+    Peer(Address),
+}
+
+/// What the driver must do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write the records and positions to the log and flush; then `on_persisted`. Intents are logged in
+    /// the order of their tokens.
+    PersistRecords {
+        /// Names the intent.
+        token: PersistToken,
+        /// The records; none when only the positions are new.
+        batch: Option<RecordBatch>,
+        /// Logged beside the records.
+        positions: Positions,
+    },
+    /// Replace the stored control state, durably; then `on_control_persisted`.
+    PersistControl {
+        /// Names the intent.
+        token: ControlToken,
+        /// The state to store.
+        control: ControlState,
+    },
+    /// The records of this intent do not count, although they may reach the log: the epoch changed before
+    /// they were durable. They must not be applied or handed to a peer. Comes before the flush completes.
+    Discard {
+        /// The intent.
+        token: PersistToken,
+    },
+    /// A new history is in force. Voided records leave every index; page images above the start of a voided
+    /// range go, and so does whatever was materialised from such records.
+    HistoryInForce {
+        /// The history.
+        history: Arc<History>,
+        /// The SCL under it. It may have fallen.
+        scl: Lsn,
+    },
+    /// The read is admitted: make the page as of the read point (records up to it, no higher) and send a
+    /// `PageReply`.
+    ServePage {
+        /// Who asked.
+        to: Origin,
+        /// What was asked.
+        read: ReadPage,
+    },
+    /// Read linked records of a range from the log and send them. The message carries the epochs given
+    /// here, not those in force when the reading is done: records of a history replaced in between must
+    /// not pass for the new one's.
+    ServeRecords {
+        /// Who asked.
+        to: Origin,
+        /// How to answer.
+        answer: RecordsFor,
+        /// The epochs in force now.
+        epochs: Epochs,
+        /// Records above this one,
+        after: Lsn,
+        /// up to this one,
+        upto: Lsn,
+        /// no more bytes than this, but at least one record.
+        max_bytes: u32,
+    },
+    /// Send a message.
+    Send {
+        /// Where to.
+        to: Origin,
+        /// The message.
+        message: Message,
+    },
+}
+
+/// Whether the segment's log can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    Running,
+    /// A flush failed. The log is dead: nothing is retried on it.
+    LogDead,
+}
+
+/// An intent given out and not yet reported durable.
+#[derive(Clone, Copy, Debug)]
+struct Unflushed {
+    token: PersistToken,
+    /// The first record, or zero for positions alone.
+    first: Lsn,
+    positions: Positions,
+    from: Origin,
+}
+
+/// A control state given out and not yet reported durable, and who waits for it.
+#[derive(Clone, Debug)]
+struct UnflushedControl {
+    token: ControlToken,
+    control: ControlState,
+    then: Option<(Origin, RequestId, Then)>,
+    /// Only for a planted bug: a report taken too early.
+    early_report: Option<SealReport>,
+}
+
+/// What to answer once a control state is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Seal,
+    History,
+    Membership,
+    Status,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct SegmentCore {
+    /// Durable promises.
+    durable: ControlState,
+    /// Promises made and on their way to the disk; older epochs are refused from here on already.
+    promised: ControlState,
+    unflushed_control: VecDeque<UnflushedControl>,
+    next_control_token: u64,
+    links: Links,
+    unflushed: VecDeque<Unflushed>,
+    next_token: u64,
+    /// The newest positions heard of.
+    heard: Positions,
+    /// The newest positions persisted.
+    persisted: Positions,
+    coalesced: Lsn,
+    collected: Lsn,
+    /// Where SCL changes are pushed, unasked: whoever appended last.
+    writer: Option<Origin>,
+    health: Health,
+    clean: bool,
+    out_of_space: bool,
+    outputs: VecDeque<Output>,
+    /// Kept between calls so that a batch costs no allocation.
+    parts: Vec<RecordBatch>,
+    bugs: Bugs,
+}
+
+/// The positions of a segment that was just created, or that was found on disk before its log is scanned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestorePoint {
+    /// Every record up to here is held, linked and durable, and at or below `persisted_vdl`.
+    pub linked: Lsn,
+    /// The highest VDL persisted.
+    pub persisted_vdl: Lsn,
+    /// The last record of the protection group at or below `persisted_vdl`.
+    pub pg_tail: Lsn,
+    /// The read floor persisted.
+    pub read_floor: Lsn,
+    /// Durable page images include records up to here.
+    pub coalesced: Lsn,
+    /// Versions below this may have been collected.
+    pub collected: Lsn,
+}
+
+impl SegmentCore {
+    /// A segment whose control state is durable and whose log begins at a restore point (all zero for one
+    /// just created). What the log holds above it is fed to `restore_batch`, in log order, before any event.
+    pub fn restore(control: ControlState, point: RestorePoint) -> SegmentCore {
+        let positions = Positions {
+            volume_epoch: control.volume_epoch,
+            vdl: point.persisted_vdl,
+            pg_tail: point.pg_tail,
+            read_floor: point.read_floor,
+        };
+        let core = SegmentCore {
+            durable: control.clone(),
+            promised: control,
+            unflushed_control: VecDeque::new(),
+            next_control_token: 1,
+            links: Links::starting_at(point.linked, point.persisted_vdl),
+            unflushed: VecDeque::new(),
+            next_token: 1,
+            heard: positions,
+            persisted: positions,
+            // Between `linked` and the persisted VDL the group has no record, so nothing is lost by this.
+            coalesced: point.coalesced.min(point.linked),
+            collected: point.collected.min(point.linked),
+            writer: None,
+            health: Health::Running,
+            clean: true,
+            out_of_space: false,
+            outputs: VecDeque::new(),
+            parts: Vec::new(),
+            bugs: Bugs::default(),
+        };
+        core.check_order();
+        core
+    }
+
+    /// Takes in what a scan of the log found: records that are durable, with the positions logged beside
+    /// them. Voided records are left out: a log keeps them until it is recycled. Returns the parts that
+    /// count, for the driver's index.
+    ///
+    /// # Errors
+    /// `BadRecords` when the records contradict those before: the log is damaged.
+    pub fn restore_batch(
+        &mut self,
+        batch: Option<&RecordBatch>,
+        positions: Positions,
+    ) -> Result<Vec<RecordBatch>, Refusal> {
+        let mut taken = Vec::new();
+        if let Some(batch) = batch {
+            let history = Arc::clone(&self.durable.history);
+            let voided = history.first_voided_in(batch.summary().first(), batch.summary().last());
+            let live = match voided.map(|lsn| lsn.checked_sub(1)) {
+                None => Some(batch.clone()),
+                Some(Some(upto)) => batch.slice(Lsn::ZERO, upto),
+                Some(None) => None,
+            };
+            if let Some(live) = live {
+                self.links.missing(&live, &mut taken).map_err(|_| Refusal::BadRecords)?;
+            }
+        }
+        for part in &taken {
+            let token = self.take_token();
+            self.links.insert(part.summary(), token, positions.volume_epoch);
+            self.links.mark_persisted(token, part.summary().first());
+        }
+        self.links.advance(false);
+        self.persist_positions(positions);
+        self.heard = self.persisted;
+        self.check_order();
+        Ok(taken)
+    }
+
+    /// Plants a wrong variant, for the tests that must notice it.
+    #[cfg(any(test, feature = "planted-bugs"))]
+    pub fn plant(&mut self, planted: Planted) {
+        self.bugs = Bugs::planted(planted);
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Handles a message addressed to this segment. Messages that only segments send are ignored.
+    pub fn on_message(&mut self, from: Origin, message: Message) {
+        match message {
+            Message::Append(m) => self.on_append(from, m),
+            Message::ReadPage(m) => self.on_read(from, m),
+            Message::Seal(m) => self.on_seal(from, m),
+            Message::WriteHistory(m) => self.on_write_history(from, &m),
+            Message::WriteMembership(m) => self.on_write_membership(from, &m),
+            Message::CreateSegment(m) => self.on_create_again(from, &m),
+            Message::FetchRecords(m) => self.on_fetch(from, m),
+            Message::Fill(m) => self.on_fill(from, m),
+            Message::AskGaps(m) => self.on_ask_gaps(from, m),
+            Message::AskStatus(m) => self.send_status(from, m.request),
+            Message::AppendAck(_)
+            | Message::Refused(_)
+            | Message::PageReply(_)
+            | Message::SealReport(_)
+            | Message::HistoryWritten(_)
+            | Message::MembershipWritten(_)
+            | Message::Records(_)
+            | Message::Status(_) => {}
+        }
+    }
+
+    /// Takes records from the writer (SIGMOD 2017, figure 4, steps 1 and 2).
+    pub fn on_append(&mut self, from: Origin, append: Append) {
+        if let Err(reason) = self.admit_append(&append) {
+            return self.refuse(from, RequestId::new(0), reason);
+        }
+        self.writer = Some(from);
+        self.hear(&append);
+        match &append.batch {
+            None => self.persist_positions_alone(from),
+            Some(batch) => self.take_batch(from, batch),
+        }
+        self.check_order();
+    }
+
+    fn admit_append(&self, append: &Append) -> Result<(), Refusal> {
+        self.admit(append.epochs)?;
+        if append.read_floor > append.vdl || append.pg_tail > append.vdl {
+            return Err(Refusal::BadRecords);
+        }
+        let Some(batch) = &append.batch else { return Ok(()) };
+        // A writer allocates only above everything that was ever voided.
+        if batch.summary().first() <= self.durable.history.end()
+            && !self.bugs.has(Planted::AppendsWithoutHistory)
+        {
+            return Err(Refusal::BadRecords);
+        }
+        Ok(())
+    }
+
+    /// Takes records that a recovery or a peer found missing here.
+    pub fn on_fill(&mut self, from: Origin, fill: Fill) {
+        let admitted = match fill.source {
+            FillSource::Peer => self.admit(fill.epochs),
+            FillSource::Recovery => self.admit_recovery(fill.epochs.volume),
+        };
+        let summary = fill.batch.summary();
+        let voided = self.durable.history.voids_any(summary.first(), summary.last());
+        match admitted {
+            Err(reason) => self.refuse(from, RequestId::new(0), reason),
+            Ok(()) if voided => self.refuse(from, RequestId::new(0), Refusal::BadRecords),
+            Ok(()) => self.take_batch(from, &fill.batch),
+        }
+        self.check_order();
+    }
+
+    /// The rule for appends, gossip and reads: exactly the epochs that are durable here, with the history
+    /// of that volume epoch, and no newer promise on its way.
+    fn admit(&self, epochs: Epochs) -> Result<(), Refusal> {
+        self.admit_recovery(epochs.volume)?;
+        let installed = self.durable.history.epoch();
+        if installed != epochs.volume && !self.bugs.has(Planted::AppendsWithoutHistory) {
+            return Err(Refusal::NeedHistory { installed });
+        }
+        let current = self.promised.membership_epoch();
+        if epochs.membership < current {
+            return Err(Refusal::StaleMembership { current });
+        }
+        let installed = self.durable.membership_epoch();
+        if epochs.membership > installed {
+            return Err(Refusal::NeedMembership { installed });
+        }
+        Ok(())
+    }
+
+    /// The rule for a recovery's copies: its promise must be durable here, its history cannot be yet.
+    fn admit_recovery(&self, epoch: VolumeEpoch) -> Result<(), Refusal> {
+        self.check_health()?;
+        let current = self.promised.volume_epoch;
+        if epoch < current {
+            return Err(Refusal::Fenced { current });
+        }
+        if epoch > self.durable.volume_epoch {
+            return Err(Refusal::NeedHistory { installed: self.durable.history.epoch() });
+        }
+        Ok(())
+    }
+
+    fn check_health(&self) -> Result<(), Refusal> {
+        match self.health {
+            Health::Running => Ok(()),
+            Health::LogDead => Err(Refusal::LogDead),
+        }
+    }
+
+    fn hear(&mut self, append: &Append) {
+        self.heard.volume_epoch = append.epochs.volume;
+        self.heard.read_floor = self.heard.read_floor.max(append.read_floor);
+        if append.vdl > self.heard.vdl {
+            self.heard.vdl = append.vdl;
+            self.heard.pg_tail = append.pg_tail;
+        }
+    }
+
+    /// Links what is new in a batch and gives it out to be persisted.
+    fn take_batch(&mut self, from: Origin, batch: &RecordBatch) {
+        if self.out_of_space {
+            return self.refuse(from, RequestId::new(0), Refusal::OutOfSpace);
+        }
+        if batch.summary().pg() != self.durable.address.pg {
+            return self.refuse(from, RequestId::new(0), Refusal::BadRecords);
+        }
+        let mut parts = core::mem::take(&mut self.parts);
+        if self.links.missing(batch, &mut parts).is_err() {
+            self.refuse(from, RequestId::new(0), Refusal::BadRecords);
+        } else if !self.links.has_room() {
+            self.refuse(from, RequestId::new(0), Refusal::TooManyGaps);
+        } else if parts.is_empty() {
+            // All of it is held. Tell what is durable, in case the earlier answer was lost.
+            self.send_ack(from);
+        } else {
+            for part in parts.drain(..) {
+                self.persist_part(from, part);
+            }
+        }
+        parts.clear();
+        self.parts = parts;
+    }
+
+    fn persist_part(&mut self, from: Origin, part: RecordBatch) {
+        let token = self.take_token();
+        // Copies of a recovery are received under its promise, which may be newer than what was heard.
+        let positions = Positions { volume_epoch: self.promised.volume_epoch, ..self.heard };
+        self.links.insert(part.summary(), token, positions.volume_epoch);
+        self.unflushed.push_back(Unflushed { token, first: part.summary().first(), positions, from });
+        self.outputs.push_back(Output::PersistRecords { token, batch: Some(part), positions });
+        if self.bugs.has(Planted::AckBeforeFlush) {
+            let scl = self.links.highest();
+            self.send_ack_of(from, scl);
+        }
+    }
+
+    fn persist_positions_alone(&mut self, from: Origin) {
+        if self.heard == self.persisted {
+            return self.send_ack(from);
+        }
+        let token = self.take_token();
+        let positions = self.heard;
+        self.unflushed.push_back(Unflushed { token, first: Lsn::ZERO, positions, from });
+        self.outputs.push_back(Output::PersistRecords { token, batch: None, positions });
+    }
+
+    fn take_token(&mut self) -> PersistToken {
+        let token = PersistToken::new(self.next_token);
+        self.next_token += 1;
+        token
+    }
+
+    /// Every intent up to and including `upto` is durable. Only now do its records count, and only when the
+    /// epoch under which they were received is still the newest promised.
+    pub fn on_persisted(&mut self, upto: PersistToken) {
+        if self.health == Health::LogDead {
+            return;
+        }
+        let mut last_origin = None;
+        while let Some(done) = self.unflushed.front().copied().filter(|u| u.token <= upto) {
+            self.unflushed.pop_front();
+            let fenced = done.positions.volume_epoch != self.promised.volume_epoch;
+            if fenced && !self.bugs.has(Planted::EpochCheckedOnlyAtReceipt) {
+                // It was discarded when the newer epoch was promised.
+                continue;
+            }
+            self.links.mark_persisted(done.token, done.first);
+            self.persist_positions(done.positions);
+            // One flush completes many batches, nearly always of one origin: one answer each.
+            if last_origin.is_some_and(|o| o != done.from) {
+                self.answer_persisted(last_origin);
+            }
+            last_origin = Some(done.from);
+        }
+        self.answer_persisted(last_origin);
+        self.check_order();
+    }
+
+    fn answer_persisted(&mut self, origin: Option<Origin>) {
+        let moved = self.links.advance(self.bugs.has(Planted::SclOverGaps));
+        if let Some(origin) = origin {
+            self.send_ack(origin);
+        }
+        if moved {
+            if self.writer.is_some() && self.writer != origin {
+                self.writer.into_iter().for_each(|w| self.send_ack(w));
+            }
+            self.join_if_reached();
+        }
+    }
+
+    /// A newer epoch is being promised. What is still on its way to the disk will not count when it gets
+    /// there, so it is forgotten now: a recovery may send the same records again under its own epoch.
+    fn promise_epoch(&mut self, epoch: VolumeEpoch) {
+        if epoch == self.promised.volume_epoch {
+            return;
+        }
+        self.promised.volume_epoch = epoch;
+        if self.bugs.has(Planted::EpochCheckedOnlyAtReceipt) {
+            return;
+        }
+        for intent in &self.unflushed {
+            if self.links.discard(intent.token, intent.first) {
+                self.outputs.push_back(Output::Discard { token: intent.token });
+            }
+        }
+    }
+
+    fn persist_positions(&mut self, positions: Positions) {
+        self.persisted.volume_epoch = self.persisted.volume_epoch.max(positions.volume_epoch);
+        self.persisted.read_floor = self.persisted.read_floor.max(positions.read_floor);
+        if positions.vdl > self.persisted.vdl {
+            self.persisted.vdl = positions.vdl;
+            self.persisted.pg_tail = positions.pg_tail;
+            self.links.raise_chain_floor(positions.vdl);
+        }
+    }
+
+    /// A segment that replaces another counts once it holds all that was durable when it joined.
+    fn join_if_reached(&mut self) {
+        let reached = self.promised.join_point().is_some_and(|p| self.links.scl() >= p);
+        if reached && !self.promised.joined {
+            self.promised.joined = true;
+            self.persist_control(None);
+        }
+    }
+
+    /// A write or flush of the log failed. The log is dead: its records are what their last completed
+    /// flush made them, nothing is retried, and the segment is rebuilt from its peers.
+    pub fn on_flush_failed(&mut self) {
+        self.health = Health::LogDead;
+        self.outputs.clear();
+        self.unflushed.clear();
+        self.unflushed_control.clear();
+    }
+
+    /// Records or images that were durable cannot be read back: the segment is not a clean voter until it
+    /// was repaired.
+    pub fn set_clean(&mut self, clean: bool) {
+        self.clean = clean;
+    }
+
+    /// The device has no room for records, or has it again. Control state has reserved space and goes on.
+    pub fn set_out_of_space(&mut self, out_of_space: bool) {
+        self.out_of_space = out_of_space;
+    }
+
+    /// Durable page images now include records up to here; never beyond `coalesce_limit`.
+    ///
+    /// # Panics
+    /// When they include a record that recovery could still void.
+    pub fn on_coalesced(&mut self, upto: Lsn) {
+        self.coalesced = self.coalesced.max(upto);
+        self.check_order();
+    }
+
+    /// Versions below here have been collected; never beyond what is coalesced.
+    pub fn on_collected(&mut self, upto: Lsn) {
+        self.collected = self.collected.max(upto);
+        self.check_order();
+    }
+}
+
+mod answers;
+mod promises;
+mod reads;
