@@ -22,6 +22,7 @@ mod quorum;
 mod refusal;
 mod segment;
 mod wire;
+mod writer;
 
 pub use batch::{BatchBuilder, BatchError, BatchSummary, LsnRun, MAX_BATCH_BYTES, RecordBatch};
 pub use bytes::SharedBytes;
@@ -36,3 +37,7 @@ pub use quorum::{MAX_QUORUM_DEPTH, MAX_QUORUM_SEGMENTS, MAX_QUORUM_TERMS, Quorum
 pub use refusal::Refusal;
 pub use segment::{Output, Positions, RecordsFor, RestorePoint, SegmentCore};
 pub use wire::{FRAME_HEADER_BYTES, MAX_BODY_BYTES, PROTOCOL_VERSION, body_length};
+pub use writer::{
+    AppendedMtr, Budget, GroupStart, LSN_ALLOCATION_LIMIT, MIN_UNACKED_BYTES, NewRecord, SegmentView,
+    WriterCore, WriterEvent, WriterStart,
+};
