@@ -1,3 +1,5 @@
+//! Golden vectors.
+//!
 //! Bytes that must never change: a stored page or record written by any earlier version is read by this one.
 
 use expect_test::{Expect, expect};

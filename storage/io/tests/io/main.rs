@@ -1,0 +1,6 @@
+//! Tests of what every storage promises, and of what each one does beside.
+
+mod block_on;
+mod contract;
+mod forgetting;
+mod portable;
