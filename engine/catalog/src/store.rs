@@ -1,0 +1,94 @@
+//! Where catalog rows are kept: the interface that lookups and DDL see.
+
+use crate::rows::CatalogRow;
+use crate::system::{SystemCatalog, SystemIndex, system_catalog};
+use redoubt_error::PgResult;
+use redoubt_functions::{Datum, TidValue};
+
+/// Where a row is. Only its store can read it.
+pub type RowId = TidValue;
+
+/// Called for each row.
+pub type Visit<'a> = dyn FnMut(RowId, &[Datum]) -> PgResult<()> + 'a;
+
+/// Catalog rows as one snapshot sees them.
+pub trait Store {
+    /// Visits every visible row of a catalog, in physical order.
+    ///
+    /// # Errors
+    /// Those of reading pages, and the visitor's.
+    fn scan(&self, catalog: &'static SystemCatalog, visit: &mut Visit<'_>) -> PgResult<()>;
+
+    /// Visits every visible row whose first index columns equal `key`, which may be shorter than the
+    /// index's key.
+    ///
+    /// # Errors
+    /// Those of reading pages, and the visitor's.
+    fn probe(&self, index: &'static SystemIndex, key: &[Datum], visit: &mut Visit<'_>) -> PgResult<()>;
+}
+
+/// A store whose rows can be changed. Each change is visible to the next call.
+pub trait WriteStore: Store {
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// `23505` when a unique index has the key; those of writing pages.
+    fn insert(&self, catalog: &'static SystemCatalog, row: &[Datum]) -> PgResult<RowId>;
+
+    /// Replaces a row.
+    ///
+    /// # Errors
+    /// As for [`WriteStore::insert`]; `XX000` when another transaction changed the row.
+    fn update(
+        &self,
+        catalog: &'static SystemCatalog,
+        id: RowId,
+        old: &[Datum],
+        new: &[Datum],
+    ) -> PgResult<RowId>;
+
+    /// Removes a row.
+    ///
+    /// # Errors
+    /// `XX000` when another transaction changed the row; those of writing pages.
+    fn delete(&self, catalog: &'static SystemCatalog, id: RowId, old: &[Datum]) -> PgResult<()>;
+}
+
+/// The system catalog of a row type.
+pub(crate) fn catalog_of<R: CatalogRow>() -> &'static SystemCatalog {
+    system_catalog(R::CATALOG.oid).expect("every row type has its catalog")
+}
+
+/// All rows of a catalog.
+pub(crate) fn scan_rows<R: CatalogRow>(store: &dyn Store) -> PgResult<Vec<(RowId, R)>> {
+    let mut rows = Vec::new();
+    store.scan(catalog_of::<R>(), &mut |id, row| {
+        rows.push((id, R::from_datums(row)?));
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// The rows with these leading index columns.
+pub(crate) fn probe_rows<R: CatalogRow>(
+    store: &dyn Store,
+    index: u32,
+    key: &[Datum],
+) -> PgResult<Vec<(RowId, R)>> {
+    let mut rows = Vec::new();
+    store.probe(catalog_of::<R>().index(index), key, &mut |id, row| {
+        rows.push((id, R::from_datums(row)?));
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// The rows with these leading index columns, without their places.
+pub(crate) fn probe_list<R: CatalogRow>(store: &dyn Store, index: u32, key: &[Datum]) -> PgResult<Vec<R>> {
+    Ok(probe_rows(store, index, key)?.into_iter().map(|(_, row)| row).collect())
+}
+
+/// The one row with this key, if there is one.
+pub(crate) fn probe_one<R: CatalogRow>(store: &dyn Store, index: u32, key: &[Datum]) -> PgResult<Option<R>> {
+    Ok(probe_rows(store, index, key)?.pop().map(|(_, row)| row))
+}
