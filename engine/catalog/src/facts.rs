@@ -1,7 +1,7 @@
 //! The facts files: the system catalogs' rows as a new PostgreSQL database has them (facts/README.md).
 
 use crate::acl::AclItem;
-use crate::rows::{CatalogColumns, PgProc, CatalogRow, array_datum, element_type};
+use crate::rows::{CatalogColumns, CatalogRow, PgProc, array_datum, element_type};
 use crate::sql_bodies::sql_body;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Datum, Oid, types as t};
@@ -14,10 +14,37 @@ macro_rules! facts {
 
 /// Catalogs that are not empty in a new database, with their rows' text.
 static FACTS: &[(&str, &str)] = facts![
-    pg_aggregate, pg_am, pg_amop, pg_amproc, pg_attribute, pg_auth_members, pg_authid, pg_cast, pg_class,
-    pg_collation, pg_constraint, pg_conversion, pg_database, pg_depend, pg_extension, pg_index,
-    pg_init_privs, pg_language, pg_namespace, pg_opclass, pg_operator, pg_opfamily, pg_proc, pg_range,
-    pg_tablespace, pg_ts_config, pg_ts_config_map, pg_ts_dict, pg_ts_parser, pg_ts_template, pg_type,
+    pg_aggregate,
+    pg_am,
+    pg_amop,
+    pg_amproc,
+    pg_attribute,
+    pg_auth_members,
+    pg_authid,
+    pg_cast,
+    pg_class,
+    pg_collation,
+    pg_constraint,
+    pg_conversion,
+    pg_database,
+    pg_depend,
+    pg_extension,
+    pg_index,
+    pg_init_privs,
+    pg_language,
+    pg_namespace,
+    pg_opclass,
+    pg_operator,
+    pg_opfamily,
+    pg_proc,
+    pg_range,
+    pg_tablespace,
+    pg_ts_config,
+    pg_ts_config_map,
+    pg_ts_dict,
+    pg_ts_parser,
+    pg_ts_template,
+    pg_type,
 ];
 
 /// `pg_language.oid` of `sql`.

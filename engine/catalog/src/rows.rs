@@ -24,6 +24,14 @@ use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{ArrayValue, Datum, Oid, types as t};
 use std::sync::Arc;
 
+/// The types that catalog columns have.
+pub(crate) mod column_types {
+    pub(crate) use redoubt_functions::types::*;
+
+    /// `pg_statistic[]`
+    pub(crate) const PG_STATISTIC_ARRAY: u32 = 10028;
+}
+
 /// A catalog's name and columns, as the row structs define them.
 #[derive(Clone, Copy, Debug)]
 pub struct CatalogColumns {
@@ -134,7 +142,12 @@ pub trait Field: Sized {
 pub(crate) fn field<T: Field>(row: &[Datum], index: usize, catalog: &CatalogColumns) -> PgResult<T> {
     let datum = row.get(index).unwrap_or(&Datum::Null);
     T::from_datum(datum).map_err(|error| {
-        PgError::internal(format!("column {}.{}: {}", catalog.name, catalog.columns[index].0, error.message()))
+        PgError::internal(format!(
+            "column {}.{}: {}",
+            catalog.name,
+            catalog.columns[index].0,
+            error.message()
+        ))
     })
 }
 
@@ -153,7 +166,7 @@ macro_rules! catalog_row {
             const CATALOG: crate::rows::CatalogColumns = crate::rows::CatalogColumns {
                 oid: $oid,
                 name: $name,
-                columns: &[$((stringify!($column), redoubt_functions::types::$sql),)*],
+                columns: &[$((stringify!($column), crate::rows::column_types::$sql),)*],
             };
 
             fn from_datums(row: &[redoubt_functions::Datum]) -> redoubt_error::PgResult<Self> {
@@ -168,7 +181,7 @@ macro_rules! catalog_row {
             }
 
             fn to_datums(&self) -> Vec<redoubt_functions::Datum> {
-                vec![$(crate::rows::Field::to_datum(&self.$column, redoubt_functions::types::$sql),)*]
+                vec![$(crate::rows::Field::to_datum(&self.$column, crate::rows::column_types::$sql),)*]
             }
         }
     };

@@ -76,7 +76,7 @@ pub(crate) fn probe_rows<R: CatalogRow>(
     key: &[Datum],
 ) -> PgResult<Vec<(RowId, R)>> {
     let mut rows = Vec::new();
-    store.probe(catalog_of::<R>().index(index), key, &mut |id, row| {
+    store.probe(catalog_of::<R>().index_of(index), key, &mut |id, row| {
         rows.push((id, R::from_datums(row)?));
         Ok(())
     })?;

@@ -63,7 +63,7 @@ impl SystemCatalog {
     ///
     /// # Panics
     /// If there is none: the OID is a constant of this crate.
-    pub fn index(&self, oid: Oid) -> &SystemIndex {
+    pub fn index_of(&self, oid: Oid) -> &SystemIndex {
         self.indexes.iter().find(|index| index.oid == oid).expect("the catalog has the index")
     }
 
@@ -72,7 +72,11 @@ impl SystemCatalog {
     /// # Panics
     /// If there is none of that name.
     pub fn column(&self, name: &str) -> usize {
-        self.columns.columns.iter().position(|(column, _)| *column == name).expect("the catalog has the column")
+        self.columns
+            .columns
+            .iter()
+            .position(|(column, _)| *column == name)
+            .expect("the catalog has the column")
     }
 }
 
@@ -139,7 +143,7 @@ mod tests {
         let class = system_catalog(1259).unwrap();
         assert_eq!(class.name, "pg_class");
         assert!(!class.shared);
-        let by_name = class.index(2663);
+        let by_name = class.index_of(2663);
         assert_eq!((&*by_name.name, by_name.unique), ("pg_class_relname_nsp_index", true));
         assert_eq!(by_name.key, [class.column("relname"), class.column("relnamespace")]);
         assert!(system_catalog(1262).unwrap().shared);

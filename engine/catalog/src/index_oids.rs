@@ -1,0 +1,67 @@
+//! OIDs of the system catalogs' indexes, for lookups and [`crate::CatalogView::probe`].
+
+#![allow(missing_docs)] // Each constant names its catalog and first key columns.
+
+use redoubt_functions::Oid;
+
+pub const AGGREGATE_FNOID: Oid = 2650;
+pub const AM_NAME: Oid = 2651;
+pub const AM_OID: Oid = 2652;
+pub const AMOP_FAMILY: Oid = 2653;
+pub const AMOP_OPERATOR: Oid = 2654;
+pub const AMPROC_FAMILY: Oid = 2655;
+pub const ATTRDEF_ADRELID: Oid = 2656;
+pub const ATTRIBUTE_ATTNUM: Oid = 2659;
+pub const AUTH_MEMBERS_ROLE: Oid = 2694;
+pub const AUTH_MEMBERS_MEMBER: Oid = 2695;
+pub const AUTHID_NAME: Oid = 2676;
+pub const AUTHID_OID: Oid = 2677;
+pub const CAST_SOURCE_TARGET: Oid = 2661;
+pub const CLASS_OID: Oid = 2662;
+pub const CLASS_NAME: Oid = 2663;
+pub const COLLATION_OID: Oid = 3085;
+pub const COLLATION_NAME: Oid = 3164;
+pub const CONSTRAINT_CONRELID: Oid = 2665;
+pub const CONSTRAINT_CONTYPID: Oid = 2666;
+pub const CONSTRAINT_OID: Oid = 2667;
+pub const DATABASE_NAME: Oid = 2671;
+pub const DATABASE_OID: Oid = 2672;
+pub const DEPEND_DEPENDER: Oid = 2673;
+pub const DEPEND_REFERENCE: Oid = 2674;
+pub const DESCRIPTION_OBJECT: Oid = 2675;
+pub const ENUM_OID: Oid = 3502;
+pub const ENUM_TYPE: Oid = 3503;
+pub const INDEX_INDRELID: Oid = 2678;
+pub const INDEX_INDEXRELID: Oid = 2679;
+pub const INHERITS_PARENT: Oid = 2187;
+pub const INHERITS_RELID: Oid = 2680;
+pub const LANGUAGE_NAME: Oid = 2681;
+pub const LANGUAGE_OID: Oid = 2682;
+pub const NAMESPACE_NAME: Oid = 2684;
+pub const NAMESPACE_OID: Oid = 2685;
+pub const OPCLASS_METHOD: Oid = 2686;
+pub const OPCLASS_OID: Oid = 2687;
+pub const OPERATOR_OID: Oid = 2688;
+pub const OPERATOR_NAME: Oid = 2689;
+pub const OPFAMILY_OID: Oid = 2755;
+pub const PARTITIONED_PARTRELID: Oid = 3351;
+pub const POLICY_POLRELID: Oid = 3258;
+pub const PROC_OID: Oid = 2690;
+pub const PROC_NAME: Oid = 2691;
+pub const RANGE_TYPE: Oid = 3542;
+pub const RANGE_MULTIRANGE: Oid = 2228;
+pub const REWRITE_EV_CLASS: Oid = 2693;
+pub const SEQUENCE_SEQRELID: Oid = 5002;
+pub const SHDEPEND_DEPENDER: Oid = 1232;
+pub const SHDEPEND_REFERENCE: Oid = 1233;
+pub const SHDESCRIPTION_OBJECT: Oid = 2397;
+pub const STATISTIC_RELID: Oid = 2696;
+pub const TABLESPACE_NAME: Oid = 2698;
+pub const TABLESPACE_OID: Oid = 2697;
+pub const TRIGGER_TGRELID: Oid = 2701;
+pub const TS_CONFIG_NAME: Oid = 3608;
+pub const TS_CONFIG_OID: Oid = 3712;
+pub const TS_DICT_NAME: Oid = 3604;
+pub const TS_DICT_OID: Oid = 3605;
+pub const TYPE_OID: Oid = 2703;
+pub const TYPE_NAME: Oid = 2704;
