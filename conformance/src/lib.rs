@@ -1,1 +1,1 @@
-//! conformance: see ARCHITECTURE.md.
+//! The judges: tests that look at the project from outside (see `tests/`).

@@ -1,0 +1,42 @@
+# The verbs of this project. `make run` and `make test` are all a newcomer needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+DATA ?= ./data
+PORT ?= 5432
+# Builds stay out of the checkout, so that a fresh clone can reuse them.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/redoubt/target
+
+BIN := $(CARGO_TARGET_DIR)/checked/redoubt
+
+.PHONY: help run test check build
+
+help:
+	@echo "make run            build, start on 127.0.0.1:$(PORT) with data in $(DATA)  (PORT=, DATA=)"
+	@echo "make test           everything that must hold, in at most an hour on two cores"
+	@echo "make check          the quick one: format, clippy, unit tests, tidy"
+	@echo "make build          the binary alone: $(BIN)"
+
+build:
+	@started=$$(date +%s); \
+	cargo build --profile checked --package redoubt; \
+	echo "built $(BIN) in $$(( $$(date +%s) - started )) s"
+
+run:
+	@tools/install-client
+	@$(MAKE) --no-print-directory build
+	@echo
+	@echo "  psql -h 127.0.0.1 -p $(PORT) -U postgres"
+	@echo
+	@exec $(BIN) start -D $(DATA) -p $(PORT)
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace --lib --bins
+	cargo test --package redoubt-conformance --test tidy
+
+test:
+	@tools/install-client
+	@tools/run-tests
