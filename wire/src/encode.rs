@@ -22,19 +22,17 @@ pub struct Output<D> {
     scratch: Vec<u8>,
     hold: Lsn,
     drain: D,
-    /// Reports below this severity are not sent (`client_min_messages`); the session keeps it.
-    pub row_count: u64,
 }
 
 impl<D: Drain> Output<D> {
     /// An empty buffer whose overflow goes to `drain`.
     pub fn new(drain: D) -> Self {
-        Output { buffer: BytesMut::with_capacity(8192), scratch: Vec::new(), hold: Lsn::ZERO, drain, row_count: 0 }
+        Output { buffer: BytesMut::with_capacity(8192), scratch: Vec::new(), hold: Lsn::ZERO, drain }
     }
 
-    /// The bytes to write, and the position that must be durable before they are.
-    pub fn pending(&mut self) -> (&mut BytesMut, Lsn) {
-        (&mut self.buffer, self.hold)
+    /// The bytes to write, the position that must be durable before they are, and the way out.
+    pub fn parts(&mut self) -> (&mut BytesMut, Lsn, &mut D) {
+        (&mut self.buffer, self.hold, &mut self.drain)
     }
 
     /// Appends a message: type byte, length, and what `body` writes.
@@ -133,7 +131,6 @@ impl<D: Drain> Client for Output<D> {
         let length = i32::try_from(self.buffer.len() - start - 1)
             .map_err(|_| PgError::new(redoubt_error::code::PROGRAM_LIMIT_EXCEEDED, "result row is too large"))?;
         self.buffer[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
-        self.row_count += 1;
         self.drain_if_long()
     }
 

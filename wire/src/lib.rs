@@ -1,1 +1,14 @@
-//! wire: see ARCHITECTURE.md.
+//! PostgreSQL's protocol: sockets, startup, authentication, and the messages of a session.
+//!
+//! The loop is our own, over pgwire's message types: one read, every whole message carried out,
+//! one write (`connection`). See the README beside this crate for what it guards against.
+
+mod connection;
+mod encode;
+mod frame;
+mod hba;
+mod listener;
+mod startup;
+
+pub use hba::{DEFAULT_FILE as DEFAULT_HBA_FILE, HbaRules, Method, Origin};
+pub use listener::Listeners;

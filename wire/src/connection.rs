@@ -1,0 +1,377 @@
+//! One client's connection: everything that has arrived is decoded and carried out, the answers
+//! gather in one buffer, and the buffer is written once before the next read.
+//!
+//! A session is synchronous; the task awaits in four places only: for bytes, for the volume to be
+//! durable up to what the answers tell of, for the socket to take them, and for a dependency of
+//! the next statement.
+
+use crate::encode::{Drain, Output, message, put_report};
+use crate::frame::next_message;
+use crate::hba::{HbaRules, Method, Origin};
+use crate::startup::{Opening, StartupPacket, connection_lost, open};
+use bytes::{BufMut, BytesMut};
+use pgwire::messages::{DecodeContext, PgWireFrontendMessage, ProtocolVersion};
+use redoubt_error::{PgError, PgResult, Severity, code};
+use redoubt_page::Lsn;
+use redoubt_session::{Client, Instance, Session, SessionStart};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+/// Buffers that one large message or result has grown are given back above this size.
+const KEEP_BYTES: usize = 64 * 1024;
+
+/// Serves one accepted stream until it ends. Errors are told to the client, not to the caller:
+/// nobody else can do anything about them.
+pub async fn serve<S>(mut stream: S, origin: Origin, instance: Arc<Instance>, hba: Arc<HbaRules>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut input = BytesMut::with_capacity(8192);
+    let limit = Duration::from_secs(instance.authentication_timeout_s());
+    let opening = match tokio::time::timeout(limit, open(&mut stream, &mut input)).await {
+        Ok(opening) => opening,
+        // PostgreSQL closes without a word here: the client has not said who it is.
+        Err(_) => return,
+    };
+    match opening {
+        Ok(Opening::Gone) => {}
+        Ok(Opening::Cancel { pid, secret }) => instance.cancel(pid, secret),
+        Ok(Opening::Start(packet)) => {
+            let admitted = admit(origin, &packet, &hba).and_then(|()| start(&instance, packet, origin));
+            match admitted {
+                Ok(session) => Connection::new(stream, input, session, instance).run().await,
+                Err(error) => refuse(&mut stream, &error).await,
+            }
+        }
+        Err(error) => refuse(&mut stream, &error).await,
+    }
+}
+
+/// Says why and closes. The client may be gone already, which is its own affair.
+async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, error: &PgError) {
+    let mut buffer = BytesMut::new();
+    let fatal = error.clone().with_severity(Severity::Fatal);
+    message(&mut buffer, b'E', |body| put_report(body, &fatal, ""));
+    if stream.write_all(&buffer).await.is_ok() {
+        let _closed = stream.shutdown().await;
+    }
+}
+
+/// Applies `pg_hba.conf`.
+fn admit(origin: Origin, packet: &StartupPacket, hba: &HbaRules) -> PgResult<()> {
+    let invalid = |text: String| PgError::report(Severity::Fatal, code::INVALID_AUTHORIZATION_SPECIFICATION, text);
+    let user = packet
+        .get("user")
+        .filter(|user| !user.is_empty())
+        .ok_or_else(|| invalid("no PostgreSQL user name specified in startup packet".into()))?;
+    if packet.get("replication").is_some_and(|value| !matches!(value, "false" | "off" | "no" | "0")) {
+        return Err(PgError::unsupported("replication mode"));
+    }
+    let database = packet.get("database").filter(|name| !name.is_empty()).unwrap_or(user);
+    let (host, encryption) = match origin {
+        Origin::Local => ("[local]".to_string(), "no encryption"),
+        Origin::Host { address, tls } => (address.to_string(), if tls { "SSL encryption" } else { "no encryption" }),
+    };
+    match hba.method(origin, user, database) {
+        Some(Method::Trust) => Ok(()),
+        Some(Method::ScramSha256) => Err(PgError::unsupported("password authentication")),
+        Some(Method::Reject) => Err(invalid(format!(
+            "pg_hba.conf rejects connection for host \"{host}\", user \"{user}\", database \"{database}\", {encryption}"
+        ))),
+        None => Err(invalid(format!(
+            "no pg_hba.conf entry for host \"{host}\", user \"{user}\", database \"{database}\", {encryption}"
+        ))),
+    }
+}
+
+fn start(instance: &Arc<Instance>, packet: StartupPacket, origin: Origin) -> PgResult<Session> {
+    let client_address = match origin {
+        Origin::Local => None,
+        Origin::Host { address, .. } => Some(address),
+    };
+    Session::start(instance, SessionStart { parameters: packet.parameters, client_address })
+}
+
+/// The writing half, behind the interface through which long results leave early.
+struct Writer<S> {
+    half: WriteHalf<S>,
+    instance: Arc<Instance>,
+}
+
+impl<S: AsyncWrite + Send> Drain for Writer<S> {
+    fn drain(&mut self, buffer: &mut BytesMut, hold: Lsn) -> PgResult<()> {
+        redoubt_session::blocking(|| Handle::current().block_on(write(&mut self.half, &self.instance, buffer, hold)))
+    }
+}
+
+/// Writes and clears the buffer as soon as the volume is durable up to `hold`. When the volume
+/// cannot promise that any more (fenced), nothing is written: a commit in doubt is never told.
+async fn write<S: AsyncWrite>(
+    half: &mut WriteHalf<S>,
+    instance: &Instance,
+    buffer: &mut BytesMut,
+    hold: Lsn,
+) -> PgResult<()> {
+    if buffer.is_empty() {
+        return Ok(());
+    }
+    instance.wait_durable(hold).await?;
+    half.write_all(buffer).await.map_err(connection_lost)?;
+    buffer.clear();
+    if buffer.capacity() > KEEP_BYTES {
+        *buffer = BytesMut::with_capacity(8192);
+    }
+    Ok(())
+}
+
+struct Connection<S> {
+    reader: ReadHalf<S>,
+    input: BytesMut,
+    output: Output<Writer<S>>,
+    session: Session,
+    instance: Arc<Instance>,
+    decode: DecodeContext,
+    woken: Arc<Notify>,
+    /// After an error in the extended protocol everything up to Sync is skipped.
+    skip_to_sync: bool,
+}
+
+/// What to do after a message.
+enum Next {
+    Continue,
+    Close,
+}
+
+impl<S> Connection<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    fn new(stream: S, input: BytesMut, session: Session, instance: Arc<Instance>) -> Self {
+        let (reader, half) = tokio::io::split(stream);
+        let mut decode = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
+        decode.awaiting_frontend_ssl = false;
+        decode.awaiting_frontend_startup = false;
+        let woken = Arc::new(Notify::new());
+        let notify = woken.clone();
+        session.interrupts().on_raise(move || notify.notify_one());
+        Connection {
+            reader,
+            input,
+            output: Output::new(Writer { half, instance: instance.clone() }),
+            session,
+            instance,
+            decode,
+            woken,
+            skip_to_sync: false,
+        }
+    }
+
+    async fn run(mut self) {
+        self.greet();
+        loop {
+            match self.round().await {
+                Ok(Next::Continue) => {}
+                Ok(Next::Close) => break,
+                Err(error) => {
+                    self.farewell(&error).await;
+                    break;
+                }
+            }
+        }
+        let session = self.session;
+        // Rolling back may wait for latches and locks of others.
+        redoubt_session::blocking(|| session.end());
+    }
+
+    /// Writes what is due, reads, and carries out every whole message that has arrived.
+    async fn round(&mut self) -> PgResult<Next> {
+        self.flush().await?;
+        self.read().await?;
+        while let Some(message) = next_message(&mut self.input, &self.decode)? {
+            if let Some(lsn) = self.session.dependency() {
+                self.instance.wait_durable(lsn).await?;
+            }
+            if let Next::Close = self.handle(message)? {
+                self.flush().await?;
+                return Ok(Next::Close);
+            }
+        }
+        if self.input.is_empty() && self.input.capacity() > KEEP_BYTES {
+            self.input = BytesMut::with_capacity(8192);
+        }
+        Ok(Next::Continue)
+    }
+
+    async fn flush(&mut self) -> PgResult<()> {
+        let Connection { output, instance, .. } = self;
+        output.flush(instance).await
+    }
+
+    /// Waits for bytes, an interrupt, or an idle timeout.
+    async fn read(&mut self) -> PgResult<()> {
+        let idle = self.session.idle_timeout_ms().map(Duration::from_millis);
+        let limit = idle.unwrap_or(Duration::MAX);
+        loop {
+            tokio::select! {
+                read = self.reader.read_buf(&mut self.input) => {
+                    return match read.map_err(connection_lost)? {
+                        0 => Err(connection_lost(std::io::ErrorKind::UnexpectedEof.into())),
+                        _ => Ok(()),
+                    };
+                }
+                () = self.woken.notified() => self.session.check_while_idle()?,
+                () = tokio::time::sleep(limit), if idle.is_some() => return Err(self.session.idle_timeout_error()),
+            }
+        }
+    }
+
+    fn greet(&mut self) {
+        self.output.message(b'R', |body| body.put_i32(0));
+        for (name, value) in self.session.reports() {
+            self.output.parameter_status(name, &value);
+        }
+        let (pid, secret) = (self.session.process_id(), self.session.secret());
+        self.output.message(b'K', |body| {
+            body.put_i32(pid);
+            body.put_i32(secret);
+        });
+        self.ready_for_query();
+    }
+
+    fn ready_for_query(&mut self) {
+        for (name, value) in self.session.take_reports() {
+            self.output.parameter_status(name, &value);
+        }
+        let status = self.session.transaction_status();
+        self.output.message(b'Z', |body| body.put_u8(status));
+    }
+
+    /// Tells the client why the connection ends, if it can still be told.
+    async fn farewell(&mut self, error: &PgError) {
+        if error.code() == code::CONNECTION_FAILURE {
+            tracing::debug!(%error, "connection ended");
+            return;
+        }
+        let fatal = error.clone().with_severity(Severity::Fatal);
+        self.output.report(&fatal, "");
+        if let Err(error) = self.flush().await {
+            tracing::debug!(%error, "the client could not be told why its connection ends");
+        }
+    }
+
+    fn handle(&mut self, message: PgWireFrontendMessage) -> PgResult<Next> {
+        use PgWireFrontendMessage as M;
+        if let M::Terminate(_) = message {
+            return Ok(Next::Close);
+        }
+        if self.session.in_copy() {
+            return self.handle_copy(message);
+        }
+        match message {
+            M::Query(query) => {
+                // A simple query ends the skipping as well: it carries its own Sync.
+                self.skip_to_sync = false;
+                self.session.simple_query(&query.query, &mut self.output)?;
+                if !self.session.in_copy() {
+                    self.ready_for_query();
+                }
+            }
+            M::Sync(_) => {
+                self.skip_to_sync = false;
+                self.session.sync(&mut self.output)?;
+                self.ready_for_query();
+            }
+            // Everything is flushed before the next read anyway.
+            M::Flush(_) => {}
+            // Left over from a COPY that failed; PostgreSQL ignores them too.
+            M::CopyData(_) | M::CopyDone(_) | M::CopyFail(_) => {}
+            other if self.skip_to_sync => drop(other),
+            other => self.handle_extended(other)?,
+        }
+        Ok(Next::Continue)
+    }
+
+    fn handle_extended(&mut self, message: PgWireFrontendMessage) -> PgResult<()> {
+        use PgWireFrontendMessage as M;
+        let (session, output) = (&mut self.session, &mut self.output);
+        let result = match message {
+            M::Parse(parse) => {
+                session.parse(parse.name.as_deref().unwrap_or(""), &parse.query, &parse.type_oids, output)
+            }
+            M::Bind(bind) => session.bind(
+                bind.portal_name.as_deref().unwrap_or(""),
+                bind.statement_name.as_deref().unwrap_or(""),
+                &bind.parameter_format_codes,
+                &bind.parameters,
+                &bind.result_column_format_codes,
+                output,
+            ),
+            M::Describe(describe) => {
+                let name = describe.name.as_deref().unwrap_or("");
+                if describe.target_type == b'S' {
+                    session.describe_statement(name, output)
+                } else {
+                    session.describe_portal(name, output)
+                }
+            }
+            M::Execute(execute) => {
+                let name = execute.name.as_deref().unwrap_or("");
+                session.execute(name, u64::try_from(execute.max_rows).unwrap_or(0), output)
+            }
+            M::Close(close) => {
+                session.close(close.target_type == b'S', close.name.as_deref().unwrap_or(""), output)
+            }
+            other => Err(crate::frame::violation(&format!("unexpected message: {other:?}"))),
+        };
+        self.settle(result)
+    }
+
+    fn handle_copy(&mut self, message: PgWireFrontendMessage) -> PgResult<Next> {
+        use PgWireFrontendMessage as M;
+        let (session, output) = (&mut self.session, &mut self.output);
+        let extended = session.copy_is_extended();
+        let result = match message {
+            M::CopyData(copy) => session.copy_data(&copy.data, output),
+            M::CopyDone(_) => session.copy_done(output),
+            M::CopyFail(fail) => session.copy_fail(&format!("COPY from stdin failed: {}", fail.message), output),
+            // Clients of the extended protocol send these ahead; PostgreSQL ignores them here.
+            M::Flush(_) | M::Sync(_) => return Ok(Next::Continue),
+            other => {
+                let kind = format!("{other:?}");
+                let kind = kind.split(['(', ' ']).next().unwrap_or("").to_string();
+                session.copy_fail(&format!("unexpected message type {kind} during COPY from stdin"), output)
+            }
+        };
+        if extended {
+            self.settle(result)?;
+        } else {
+            result?;
+            if !self.session.in_copy() {
+                self.ready_for_query();
+            }
+        }
+        Ok(Next::Continue)
+    }
+
+    /// An extended-protocol error has been reported by the session; skip to Sync. Fatal errors
+    /// pass on and end the connection.
+    fn settle(&mut self, result: PgResult<()>) -> PgResult<()> {
+        match result {
+            Err(error) if error.fields().severity < Severity::Fatal => {
+                self.skip_to_sync = true;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Send> Output<Writer<S>> {
+    async fn flush(&mut self, instance: &Instance) -> PgResult<()> {
+        let (buffer, hold, writer) = self.parts();
+        write(&mut writer.half, instance, buffer, hold).await
+    }
+}
