@@ -1,1 +1,47 @@
-//! functions: see ARCHITECTURE.md.
+//! PostgreSQL types and functions: values, descriptors, formats, comparison, keys, and the table
+//! of built-in functions by `pg_proc.prosrc`.
+//!
+//! Everything here is a scalar core without knowledge of plans, pages or sessions; what a
+//! function needs of the session or the catalog it asks through [`Env`]. Two drivers call it: the
+//! row executor one row at a time, and kernels over columns.
+
+pub mod aggregate;
+mod args;
+mod binary;
+mod boolean;
+pub mod compare;
+mod composite;
+mod datum;
+mod descriptor;
+mod env;
+mod integer;
+mod integer_ops;
+pub mod io;
+pub mod key;
+pub mod numeric;
+mod plain_env;
+pub mod random;
+mod registry;
+mod set_returning;
+pub mod text;
+pub mod timestamp;
+pub mod timezone;
+mod type_info;
+mod type_table;
+pub mod types;
+
+pub use aggregate::{AggState, CombineFn, FinalFn, InternalState, TransFn};
+pub use boolean::parse_bool;
+pub use composite::{ArrayValue, Dimension, MAX_ARRAY_SIZE, MAX_DIMENSIONS, RecordValue, element_count};
+pub use datum::{BitString, Datum, EnumValue, Interval, TidValue, TimeTz};
+pub use descriptor::{Attribute, TupleDesc};
+pub use env::{ByteaOutput, CallContext, DateFormat, DateOrder, Env, IntervalStyle, RegKind, Settings};
+pub use plain_env::PlainEnv;
+pub use registry::{ScalarFn, builtin, builtin_names};
+pub use set_returning::{Rows, SrfFn, set_returning};
+pub use type_info::{
+    TypeInfo, TypeRef, builtin_array_of, builtin_type, builtin_type_by_name, builtin_types, is_string_type,
+};
+
+/// An object identifier, as in PostgreSQL's catalogs.
+pub type Oid = u32;

@@ -1,0 +1,133 @@
+//! Text and binary formats of every type: PostgreSQL's input, output, receive and send functions.
+
+use crate::{Datum, Env, Oid, types};
+use crate::{boolean, integer, text};
+use redoubt_error::{PgError, PgResult, code};
+
+/// The four I/O functions of a base type. A typmod of -1 asks for no length coercion.
+pub(crate) struct TypeIo {
+    /// Text to value.
+    pub(crate) input: fn(&str, i32, &dyn Env) -> PgResult<Datum>,
+    /// Value to text, appended.
+    pub(crate) output: fn(&Datum, &dyn Env, &mut Vec<u8>) -> PgResult<()>,
+    /// Binary to value.
+    pub(crate) recv: fn(&[u8], i32, &dyn Env) -> PgResult<Datum>,
+    /// Value to binary, appended.
+    pub(crate) send: fn(&Datum, &dyn Env, &mut Vec<u8>) -> PgResult<()>,
+}
+
+/// The I/O functions of a built-in base type; `None` for arrays, composites and user types,
+/// which are handled generically, and for types that are not built yet.
+pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
+    Some(match type_oid {
+        types::BOOL => &boolean::BOOL_IO,
+        types::CHAR => &boolean::CHAR_IO,
+        types::INT2 => &integer::INT2_IO,
+        types::INT4 => &integer::INT4_IO,
+        types::INT8 => &integer::INT8_IO,
+        types::OID => &integer::OID_IO,
+        types::XID => &integer::XID_IO,
+        types::CID => &integer::CID_IO,
+        types::XID8 => &integer::XID8_IO,
+        types::TEXT | types::UNKNOWN | types::CSTRING => &text::TEXT_IO,
+        types::VARCHAR => &text::VARCHAR_IO,
+        types::BPCHAR => &text::BPCHAR_IO,
+        types::NAME => &text::NAME_IO,
+        _ => return None,
+    })
+}
+
+/// Parses a value's text form, applying the type modifier as an assignment would.
+///
+/// # Errors
+/// `22P02` and the type's own errors, with PostgreSQL's texts; `0A000` for types not built yet.
+pub fn input(type_oid: Oid, typmod: i32, text: &str, env: &dyn Env) -> PgResult<Datum> {
+    match base_io(type_oid) {
+        Some(io) => (io.input)(text, typmod, env),
+        None => generic_input(type_oid, typmod, text, env),
+    }
+}
+
+/// Appends a value's text form. `datum` must not be NULL.
+///
+/// # Errors
+/// `0A000` for types not built yet; errors of catalog look-ups.
+pub fn output(datum: &Datum, type_oid: Oid, env: &dyn Env, out: &mut Vec<u8>) -> PgResult<()> {
+    match base_io(type_oid) {
+        Some(io) => (io.output)(datum, env, out),
+        None => generic_output(datum, type_oid, env, out),
+    }
+}
+
+/// Parses a value's binary form.
+///
+/// # Errors
+/// `08P01` and `22P03` for malformed bytes, and the type's own errors.
+pub fn recv(type_oid: Oid, typmod: i32, bytes: &[u8], env: &dyn Env) -> PgResult<Datum> {
+    match base_io(type_oid) {
+        Some(io) => (io.recv)(bytes, typmod, env),
+        None => generic_recv(type_oid, typmod, bytes, env),
+    }
+}
+
+/// Appends a value's binary form. `datum` must not be NULL.
+///
+/// # Errors
+/// `42883` when the type has no binary output; errors of catalog look-ups.
+pub fn send(datum: &Datum, type_oid: Oid, env: &dyn Env, out: &mut Vec<u8>) -> PgResult<()> {
+    match base_io(type_oid) {
+        Some(io) => (io.send)(datum, env, out),
+        None => generic_send(datum, type_oid, env, out),
+    }
+}
+
+/// A value's text form as a string.
+///
+/// # Errors
+/// As [`output`].
+pub fn output_string(datum: &Datum, type_oid: Oid, env: &dyn Env) -> PgResult<String> {
+    let mut out = Vec::new();
+    output(datum, type_oid, env, &mut out)?;
+    into_string(out)
+}
+
+/// Output functions write valid UTF-8; anything else is a broken invariant reported softly.
+pub(crate) fn into_string(bytes: Vec<u8>) -> PgResult<String> {
+    String::from_utf8(bytes).map_err(|_| PgError::internal("output function produced invalid UTF-8"))
+}
+
+/// What handles a type that is not a built-in base type.
+fn not_built(type_oid: Oid, env: &dyn Env) -> PgError {
+    match env.type_info(type_oid) {
+        Ok(Some(info)) if info.typtype == 'p' => {
+            PgError::new(code::FEATURE_NOT_SUPPORTED, format!("cannot accept a value of type {}", info.name))
+        }
+        Ok(Some(info)) => PgError::unsupported(format!("type {}", info.name)),
+        Ok(None) => PgError::internal(format!("cache lookup failed for type {type_oid}")),
+        Err(error) => error,
+    }
+}
+
+fn generic_input(type_oid: Oid, _typmod: i32, _text: &str, env: &dyn Env) -> PgResult<Datum> {
+    Err(not_built(type_oid, env))
+}
+
+fn generic_output(_datum: &Datum, type_oid: Oid, env: &dyn Env, _out: &mut Vec<u8>) -> PgResult<()> {
+    Err(not_built(type_oid, env))
+}
+
+fn generic_recv(type_oid: Oid, _typmod: i32, _bytes: &[u8], env: &dyn Env) -> PgResult<Datum> {
+    Err(not_built(type_oid, env))
+}
+
+fn generic_send(_datum: &Datum, type_oid: Oid, env: &dyn Env, _out: &mut Vec<u8>) -> PgResult<()> {
+    Err(not_built(type_oid, env))
+}
+
+/// `22P02` in the words most input functions use.
+pub(crate) fn invalid_syntax(type_name: &str, text: &str) -> PgError {
+    PgError::new(
+        code::INVALID_TEXT_REPRESENTATION,
+        format!("invalid input syntax for type {type_name}: \"{text}\""),
+    )
+}

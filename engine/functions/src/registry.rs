@@ -1,0 +1,44 @@
+//! The table of built-in functions, by the C symbol names of `pg_proc.prosrc`.
+
+use crate::{CallContext, Datum};
+use redoubt_error::PgResult;
+use rustc_hash::FxHashMap;
+use std::sync::LazyLock;
+
+/// A scalar function. Strictness is the caller's business: a strict function (`proisstrict`) must
+/// not be called with NULL arguments, and reports `XX000` if it is.
+pub type ScalarFn = fn(&CallContext<'_>, &[Datum]) -> PgResult<Datum>;
+
+/// One family's functions.
+type Family = &'static [(&'static str, ScalarFn)];
+
+/// Every family. A symbol appears once in all of them together; a test holds that.
+static FAMILIES: &[Family] = &[crate::boolean::BUILTINS, crate::integer::BUILTINS, crate::text::BUILTINS];
+
+static BY_NAME: LazyLock<FxHashMap<&'static str, ScalarFn>> =
+    LazyLock::new(|| FAMILIES.iter().copied().flatten().copied().collect());
+
+/// Looks a built-in up by `pg_proc.prosrc`, PostgreSQL's C symbol name (`int4pl`).
+///
+/// `None` means that it is not built; the caller reports `0A000`.
+pub fn builtin(prosrc: &str) -> Option<ScalarFn> {
+    BY_NAME.get(prosrc).copied()
+}
+
+/// All built-in symbols, in no particular order, for completeness reports.
+pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().copied().flatten().map(|entry| entry.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_symbol_is_registered_twice() {
+        let mut names: Vec<_> = builtin_names().collect();
+        names.sort_unstable();
+        let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
+}

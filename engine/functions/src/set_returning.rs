@@ -1,0 +1,27 @@
+//! Set-returning functions.
+
+use crate::{CallContext, Datum};
+use redoubt_error::PgResult;
+use rustc_hash::FxHashMap;
+use std::sync::LazyLock;
+
+/// The rows of one call, produced one at a time. A function with several OUT columns yields
+/// [`Datum::Record`].
+pub type Rows = Box<dyn Iterator<Item = PgResult<Datum>> + Send>;
+
+/// A set-returning function. As with [`crate::ScalarFn`], strictness is the caller's business:
+/// a strict one with a NULL argument returns no rows.
+pub type SrfFn = fn(&CallContext<'_>, &[Datum]) -> PgResult<Rows>;
+
+/// One family's set-returning functions.
+pub(crate) type Family = &'static [(&'static str, SrfFn)];
+
+static FAMILIES: &[Family] = &[];
+
+static BY_NAME: LazyLock<FxHashMap<&'static str, SrfFn>> =
+    LazyLock::new(|| FAMILIES.iter().copied().flatten().copied().collect());
+
+/// Looks a set-returning function up by `pg_proc.prosrc`. `None` means that it is not built.
+pub fn set_returning(prosrc: &str) -> Option<SrfFn> {
+    BY_NAME.get(prosrc).copied()
+}
