@@ -109,6 +109,11 @@ fn text_to_char(value: &str) -> CharArg {
     CharArg(char_input(value))
 }
 
+/// The difference, as PostgreSQL returns it, not just its sign.
+fn char_cmp(a: CharArg, b: CharArg) -> i32 {
+    i32::from(a.0) - i32::from(b.0)
+}
+
 fn booland(a: bool, b: bool) -> bool {
     a && b
 }
@@ -146,7 +151,7 @@ builtins! {
     "charle" = op::le::<CharArg>: 2;
     "chargt" = op::gt::<CharArg>: 2;
     "charge" = op::ge::<CharArg>: 2;
-    "btcharcmp" = op::cmp::<CharArg>: 2;
+    "btcharcmp" = char_cmp: 2;
     "char_text" = char_text: 1;
     "text_char" = text_to_char: 1;
     "chartoi4" = char_to_int4: 1;

@@ -95,7 +95,7 @@ pub(crate) static XID8_IO: TypeIo = TypeIo {
 
 /// Too short and too long binary values have errors of their own.
 #[cold]
-fn wrong_length(found: usize, expected: usize) -> PgError {
+pub(crate) fn wrong_length(found: usize, expected: usize) -> PgError {
     if found < expected { crate::binary::insufficient() } else { crate::binary::incorrect() }
 }
 
@@ -222,5 +222,3 @@ fn lenient_unsigned(text: &str) -> u64 {
     }
     if negative { value.wrapping_neg() } else { value }
 }
-
-pub(crate) use crate::integer_ops::BUILTINS;

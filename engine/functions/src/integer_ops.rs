@@ -238,6 +238,11 @@ pub(crate) fn invalid_frame_offset() -> PgError {
     )
 }
 
+/// The difference, as PostgreSQL returns it, not just its sign.
+fn int2_cmp(a: i16, b: i16) -> i32 {
+    i32::from(a) - i32::from(b)
+}
+
 fn oid_to_int8(value: OidArg) -> i64 {
     i64::from(value.0)
 }
@@ -270,7 +275,7 @@ builtins! {
     "int2le" = op::le::<i16>: 2;
     "int2gt" = op::gt::<i16>: 2;
     "int2ge" = op::ge::<i16>: 2;
-    "btint2cmp" = op::cmp::<i16>: 2;
+    "btint2cmp" = int2_cmp: 2;
     "int2pl" = add::<i16, i16, i16>: 2;
     "int2mi" = sub::<i16, i16, i16>: 2;
     "int2mul" = mul::<i16, i16, i16>: 2;

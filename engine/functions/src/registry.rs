@@ -13,7 +13,13 @@ pub type ScalarFn = fn(&CallContext<'_>, &[Datum]) -> PgResult<Datum>;
 type Family = &'static [(&'static str, ScalarFn)];
 
 /// Every family. A symbol appears once in all of them together; a test holds that.
-static FAMILIES: &[Family] = &[crate::boolean::BUILTINS, crate::integer::BUILTINS, crate::text::BUILTINS];
+#[rustfmt::skip]
+static FAMILIES: &[Family] = &[
+    crate::boolean::BUILTINS,
+    crate::float_ops::BUILTINS,
+    crate::integer_ops::BUILTINS,
+    crate::text::BUILTINS,
+];
 
 static BY_NAME: LazyLock<FxHashMap<&'static str, ScalarFn>> =
     LazyLock::new(|| FAMILIES.iter().copied().flatten().copied().collect());

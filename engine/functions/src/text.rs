@@ -123,7 +123,23 @@ pub(crate) fn coerce_bpchar(text: &str, typmod: i32, explicit: bool) -> PgResult
     if missing == 0 {
         return Ok(Cow::Borrowed(text));
     }
-    Ok(Cow::Owned(format!("{text}{:missing$}", "")))
+    check_allocation(text.len() + missing + 4)?;
+    let mut padded = String::with_capacity(text.len() + missing);
+    padded.push_str(text);
+    padded.extend(std::iter::repeat_n(' ', missing));
+    Ok(Cow::Owned(padded))
+}
+
+/// Values are limited to a gigabyte, as in PostgreSQL. `bytes` includes the length word.
+///
+/// # Errors
+/// `XX000`, in the words of PostgreSQL's allocator.
+pub(crate) fn check_allocation(bytes: usize) -> PgResult<()> {
+    const MAX_ALLOCATION: usize = 0x3FFF_FFFF;
+    if bytes > MAX_ALLOCATION {
+        return Err(PgError::internal(format!("invalid memory alloc request size {bytes}")));
+    }
+    Ok(())
 }
 
 /// The value of a `bpchar` for comparison: without trailing blanks.
