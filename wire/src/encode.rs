@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 use redoubt_error::{PgError, PgResult, Severity};
-use redoubt_functions::{CallContext, Datum, Env, Oid, io};
+use redoubt_functions::{Datum, Env, Oid, io};
 use redoubt_page::Lsn;
 use redoubt_session::{Client, Format, OutputColumn};
 
@@ -230,10 +230,9 @@ fn put_value(
         return Ok(());
     }
     scratch.clear();
-    let context = CallContext::for_io(env, column.type_oid);
     match column.format {
-        Format::Text => io::output(value, column.type_oid, &context, scratch)?,
-        Format::Binary => io::send(value, column.type_oid, &context, scratch)?,
+        Format::Text => io::output(value, column.type_oid, env, scratch)?,
+        Format::Binary => io::send(value, column.type_oid, env, scratch)?,
     }
     buffer.put_i32(scratch.len() as i32);
     buffer.put_slice(scratch);

@@ -5,7 +5,7 @@
 use crate::analyzer::Analyzer;
 use crate::query::{BOOL_TYPE, Call, CallForm, ColumnType, Expr};
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_functions::{CallContext, Datum, Oid, TypeRef, io, types};
+use redoubt_functions::{Datum, Oid, TypeRef, io, types};
 
 /// How much license a place gives to cast (`CoercionContext`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,12 @@ impl Analyzer<'_> {
     }
 
     /// Whether values of `inputs` can become `targets`, position by position (`can_coerce_type`).
-    pub(crate) fn can_coerce_types(&self, inputs: &[Oid], targets: &[Oid], context: Coercion) -> PgResult<bool> {
+    pub(crate) fn can_coerce_types(
+        &self,
+        inputs: &[Oid],
+        targets: &[Oid],
+        context: Coercion,
+    ) -> PgResult<bool> {
         let mut generic = false;
         for (&input, &target) in inputs.iter().zip(targets) {
             if input == target || target == types::ANY || input == types::UNKNOWN {
@@ -75,7 +80,9 @@ impl Analyzer<'_> {
         let (from, to) = (self.type_info(input)?, self.type_info(target)?);
         Ok((input == types::RECORD && to.typtype == 'c')
             || (target == types::RECORD && from.typtype == 'c')
-            || (target == types::RECORD_ARRAY && from.is_array() && self.type_info(from.elem)?.typtype == 'c'))
+            || (target == types::RECORD_ARRAY
+                && from.is_array()
+                && self.type_info(from.elem)?.typtype == 'c'))
     }
 
     /// How to get from `source` to `target` in this context (`find_coercion_pathway`).
@@ -105,7 +112,11 @@ impl Analyzer<'_> {
         if to.is_array() && from.is_array() && !vectors.contains(&target) && !vectors.contains(&source) {
             let element = self.find_pathway(to.elem, from.elem, context)?;
             if element != Pathway::None {
-                return Ok(if element == Pathway::Relabel && from.elem == to.elem { Pathway::Relabel } else { Pathway::Array });
+                return Ok(if element == Pathway::Relabel && from.elem == to.elem {
+                    Pathway::Relabel
+                } else {
+                    Pathway::Array
+                });
             }
         }
         // Anything may be assigned to a string type, and cast from one explicitly.
@@ -162,7 +173,14 @@ impl Analyzer<'_> {
     ) -> PgResult<Expr> {
         let source = expr.ty();
         if source.type_oid == target
-            || matches!(target, types::ANY | types::ANYELEMENT | types::ANYNONARRAY | types::ANYCOMPATIBLE | types::ANYCOMPATIBLENONARRAY)
+            || matches!(
+                target,
+                types::ANY
+                    | types::ANYELEMENT
+                    | types::ANYNONARRAY
+                    | types::ANYCOMPATIBLE
+                    | types::ANYCOMPATIBLENONARRAY
+            )
         {
             return Ok(expr);
         }
@@ -194,7 +212,9 @@ impl Analyzer<'_> {
         let base = self.catalog.base_type(target, -1)?.0;
         let coerced = match self.find_pathway(target, source.type_oid, context)? {
             Pathway::Relabel => self.relabel(expr, base, explicit)?,
-            Pathway::Function(function) => self.cast_call(expr, function, base, typmod, context, explicit, position)?,
+            Pathway::Function(function) => {
+                self.cast_call(expr, function, base, typmod, context, explicit, position)?
+            }
             Pathway::ViaIo => Expr::CoerceViaIo { arg: Box::new(expr), ty: self.plain_type(base)?, explicit },
             Pathway::Array => self.coerce_elements(expr, base, typmod, context, explicit, position)?,
             Pathway::None => return self.coerce_record(expr, target, context, explicit, position),
@@ -233,7 +253,13 @@ impl Analyzer<'_> {
 
     /// A literal of unknown type is read by the target type's input function, here and now; the
     /// error points at the literal.
-    fn coerce_literal(&mut self, value: Datum, target: Oid, typmod: i32, position: Option<usize>) -> PgResult<Expr> {
+    fn coerce_literal(
+        &mut self,
+        value: Datum,
+        target: Oid,
+        typmod: i32,
+        position: Option<usize>,
+    ) -> PgResult<Expr> {
         let (base, base_typmod) = self.catalog.base_type(target, typmod)?;
         let mut ty = self.plain_type(base)?;
         // Interval's modifier may change what fields mean; all others are applied afterwards, so
@@ -243,8 +269,7 @@ impl Analyzer<'_> {
         let value = match value {
             Datum::Null => Datum::Null,
             Datum::Text(text) => {
-                let context = CallContext::new(self.env).with_types(&[], base);
-                io::input(base, input_typmod, &text, &context).map_err(|error| error.at(position))?
+                io::input(base, input_typmod, &text, self.env).map_err(|error| error.at(position))?
             }
             other => return Err(other.mismatch("unknown literal")),
         };
@@ -326,7 +351,9 @@ impl Analyzer<'_> {
         };
         let desc = self.catalog.composite_desc(target)?;
         let cannot = |detail: String, name: String| {
-            PgError::new(code::CANNOT_COERCE, format!("cannot cast type record to {name}")).detail(detail).at(position)
+            PgError::new(code::CANNOT_COERCE, format!("cannot cast type record to {name}"))
+                .detail(detail)
+                .at(position)
         };
         let mut fields = fields.into_iter();
         let mut coerced = Vec::with_capacity(desc.attrs().len());
@@ -339,7 +366,14 @@ impl Analyzer<'_> {
                 return Err(cannot("Input has too few columns.".into(), self.type_name(target)?));
             };
             let from = field.ty().type_oid;
-            match self.coerce_to_target(field, attribute.type_oid, attribute.typmod, context, false, position)? {
+            match self.coerce_to_target(
+                field,
+                attribute.type_oid,
+                attribute.typmod,
+                context,
+                false,
+                position,
+            )? {
                 Some(field) => coerced.push(field),
                 None => {
                     let detail = format!(
@@ -393,7 +427,12 @@ impl Analyzer<'_> {
     }
 
     /// A condition must be boolean (`coerce_to_boolean`).
-    pub(crate) fn coerce_to_boolean(&mut self, expr: Expr, construct: &str, position: usize) -> PgResult<Expr> {
+    pub(crate) fn coerce_to_boolean(
+        &mut self,
+        expr: Expr,
+        construct: &str,
+        position: usize,
+    ) -> PgResult<Expr> {
         self.coerce_to_specific(expr, types::BOOL, construct, position)
     }
 
@@ -406,9 +445,17 @@ impl Analyzer<'_> {
         position: usize,
     ) -> PgResult<Expr> {
         let source = expr.ty().type_oid;
-        let mismatch = |message: String| Err(PgError::new(code::DATATYPE_MISMATCH, message).at(Some(position)));
+        let mismatch =
+            |message: String| Err(PgError::new(code::DATATYPE_MISMATCH, message).at(Some(position)));
         if source != target {
-            return match self.coerce_to_target(expr, target, -1, Coercion::Assignment, false, Some(position))? {
+            return match self.coerce_to_target(
+                expr,
+                target,
+                -1,
+                Coercion::Assignment,
+                false,
+                Some(position),
+            )? {
                 Some(expr) => self.refuse_set(expr, construct, position),
                 None => mismatch(format!(
                     "argument of {construct} must be type {}, not type {}",
