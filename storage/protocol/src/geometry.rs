@@ -17,11 +17,9 @@ impl VolumeGeometry {
     /// Ten gigabytes of 8 KiB pages (SIGMOD 2017, section 2.2).
     pub const DEFAULT_SEGMENT_PAGES: u64 = 10 * 1024 * 1024 * 1024 / 8192;
 
-    /// A geometry with this many pages in each segment; nothing when the number is zero or so small that
-    /// the highest page number would lie in no protection group.
+    /// A geometry with this many pages in each segment; nothing when the number is zero.
     pub fn new(segment_pages: u64) -> Option<VolumeGeometry> {
-        let last_pg = PageId::MAX.get().checked_div(segment_pages)?;
-        (last_pg <= u64::from(u32::MAX)).then_some(VolumeGeometry { segment_pages })
+        (segment_pages > 0).then_some(VolumeGeometry { segment_pages })
     }
 
     /// Pages in each segment.
@@ -29,16 +27,18 @@ impl VolumeGeometry {
         self.segment_pages
     }
 
-    /// The protection group of a page.
+    /// The protection group of a page. With very small segments, pages beyond the last group number all
+    /// fall to it; no volume grows that far.
     pub fn pg_of(&self, page: PageId) -> PgId {
         let pg = page.get() / self.segment_pages;
-        PgId::new(u32::try_from(pg).expect("a geometry has room for every page number"))
+        PgId::new(u32::try_from(pg).unwrap_or(u32::MAX))
     }
 
     /// The numbers of the pages that a protection group holds.
     pub fn pages_of(&self, pg: PgId) -> Range<u64> {
-        let first = u64::from(pg.get()) * self.segment_pages;
-        first..(first + self.segment_pages).min(PageId::MAX.get() + 1)
+        let end = PageId::MAX.get() + 1;
+        let first = u64::from(pg.get()).saturating_mul(self.segment_pages).min(end);
+        first..first.saturating_add(self.segment_pages).min(end)
     }
 }
 

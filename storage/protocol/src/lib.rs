@@ -7,6 +7,8 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod batch;
 mod bytes;
@@ -17,10 +19,14 @@ mod history;
 mod ids;
 mod links;
 mod message;
+mod opening;
 mod planted;
 mod quorum;
+mod recovery;
 mod refusal;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod writer;
 
@@ -32,8 +38,10 @@ pub use geometry::{Member, Membership, QuorumPair, VolumeGeometry};
 pub use history::{History, HistoryError, MAX_VOIDED_RANGES, VoidedRange};
 pub use ids::{ControlToken, NodeId, Origin, PersistToken, RequestId, SegmentId, VolumeId, Zone};
 pub use message::*;
+pub use opening::{OpeningCore, OpeningState};
 pub use planted::Planted;
 pub use quorum::{MAX_QUORUM_DEPTH, MAX_QUORUM_SEGMENTS, MAX_QUORUM_TERMS, QuorumError, QuorumSet, overlaps};
+pub use recovery::{Decision, GroupReports, Undecided, decide};
 pub use refusal::Refusal;
 pub use segment::{Output, Positions, RecordsFor, RestorePoint, SegmentCore};
 pub use wire::{FRAME_HEADER_BYTES, MAX_BODY_BYTES, PROTOCOL_VERSION, body_length};
