@@ -126,6 +126,7 @@ by_reference! {
     Arc<str>: Text, "text";
     [u8]: Bytea, "bytea";
     Numeric: Numeric, "numeric";
+    Arc<Numeric>: Numeric, "numeric";
     ArrayValue: Array, "array";
     Arc<ArrayValue>: Array, "array";
     RecordValue: Record, "record";

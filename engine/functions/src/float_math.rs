@@ -352,9 +352,7 @@ pub(crate) fn cotd(x: f64) -> PgResult<f64> {
 /// Which of `count` equal buckets between the bounds holds the operand; 0 below, `count + 1` above.
 pub(crate) fn width_bucket(operand: f64, low: f64, high: f64, count: i32) -> PgResult<i32> {
     let bad = |message: &str| PgError::new(code::INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, message);
-    if count <= 0 {
-        return Err(bad("count must be greater than zero"));
-    }
+    check_bucket_count(count)?;
     if operand.is_nan() || low.is_nan() || high.is_nan() {
         return Err(bad("operand, lower bound, and upper bound cannot be NaN"));
     }
@@ -380,4 +378,15 @@ pub(crate) fn width_bucket(operand: f64, low: f64, high: f64, count: i32) -> PgR
     // Bounds so far apart that their distance, or its multiple, is not a finite number.
     let fraction = (operand / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
     Ok((f64::from(count) * fraction + 1.0) as i32)
+}
+
+/// `2201G` unless there is at least one bucket.
+pub(crate) fn check_bucket_count(count: i32) -> PgResult<()> {
+    if count <= 0 {
+        return Err(PgError::new(
+            code::INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION,
+            "count must be greater than zero",
+        ));
+    }
+    Ok(())
 }

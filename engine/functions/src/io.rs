@@ -1,7 +1,7 @@
 //! Text and binary formats of every type: PostgreSQL's input, output, receive and send functions.
 
 use crate::{Datum, Env, Oid, types};
-use crate::{boolean, float, integer, text};
+use crate::{boolean, float, integer, numeric_io, text};
 use redoubt_error::{PgError, PgResult, code};
 
 /// The four I/O functions of a base type. A typmod of -1 asks for no length coercion.
@@ -27,6 +27,7 @@ pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
         types::INT8 => &integer::INT8_IO,
         types::FLOAT4 => &float::FLOAT4_IO,
         types::FLOAT8 => &float::FLOAT8_IO,
+        types::NUMERIC => &numeric_io::NUMERIC_IO,
         types::OID => &integer::OID_IO,
         types::XID => &integer::XID_IO,
         types::CID => &integer::CID_IO,

@@ -18,6 +18,7 @@ static FAMILIES: &[Family] = &[
     crate::boolean::BUILTINS,
     crate::float_ops::BUILTINS,
     crate::integer_ops::BUILTINS,
+    crate::numeric_ops::BUILTINS,
     crate::text::BUILTINS,
 ];
 

@@ -77,7 +77,13 @@ impl Report {
         }
         self.compared += 1;
         if ours != server {
-            let line = format!("  {}\n     ours: {ours}\n   server: {server}", what());
+            let (ours, server) = (ours.chars().take(300), server.chars().take(300));
+            let line = format!(
+                "  {}\n     ours: {}\n   server: {}",
+                what(),
+                ours.collect::<String>(),
+                server.collect::<String>()
+            );
             self.differences.push((group.to_owned(), line));
         }
     }
