@@ -260,6 +260,24 @@ impl Acl {
         Acl(items.into())
     }
 
+    /// The same privileges after the object has gone from one owner to another: what the old one held and
+    /// granted is the new one's.
+    pub fn with_owner(&self, old: Oid, new: Oid) -> Acl {
+        let moved = |role| if role == old { new } else { role };
+        let mut items: Vec<AclItem> = Vec::with_capacity(self.0.len());
+        for item in self.0.iter() {
+            let (grantee, grantor) = (moved(item.grantee), moved(item.grantor));
+            match items.iter_mut().find(|known| (known.grantee, known.grantor) == (grantee, grantor)) {
+                Some(known) => {
+                    known.privileges = known.privileges.union(item.privileges);
+                    known.grant_options = known.grant_options.union(item.grant_options);
+                }
+                None => items.push(AclItem { grantee, grantor, ..*item }),
+            }
+        }
+        Acl(items.into())
+    }
+
     /// The privileges that PUBLIC and any role for which `is_member` holds have together. The
     /// owner's implied grant options are the caller's business.
     pub fn privileges(&self, mut is_member: impl FnMut(Oid) -> bool) -> Privileges {

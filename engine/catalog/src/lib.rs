@@ -5,10 +5,13 @@
 
 pub mod acl;
 mod cache;
+pub mod ddl;
 mod facts;
 pub mod index_oids;
 mod invalidation;
+mod key_words;
 pub mod memory;
+pub mod names;
 mod relation;
 pub mod rows;
 mod sql_bodies;

@@ -3,8 +3,10 @@
 //! For everything that needs the catalogs but no volume: tests of the analyzer and the planner, tools,
 //! and the check of the page store. One user at a time, no transactions; a change is final at once.
 
+use crate::ddl::ObjectAddress;
 use crate::facts;
 use crate::invalidation::keys_of_row;
+use crate::relation::RelFileNode;
 use crate::store::{RowId, Store, Visit, WriteStore};
 use crate::system::{SystemCatalog, SystemIndex, system_catalogs};
 use crate::view::{Catalog, CatalogView, SessionCatalog};
@@ -53,11 +55,6 @@ impl MemoryStore {
             }
         }
         store
-    }
-
-    /// An OID that nothing has.
-    pub fn allocate_oid(&self) -> Oid {
-        self.next_oid.fetch_add(1, Ordering::Relaxed)
     }
 
     fn add(&self, catalog: &'static SystemCatalog, row: &[Datum]) -> PgResult<u32> {
@@ -181,11 +178,6 @@ impl MemoryCatalog {
         self.session.view_of(&self.store, Lsn::new(*self.changes.lock()))
     }
 
-    /// An OID that nothing has.
-    pub fn allocate_oid(&self) -> Oid {
-        self.store.allocate_oid()
-    }
-
     fn changed(&self, catalog: &SystemCatalog, rows: &[&[Datum]]) -> PgResult<()> {
         for row in rows {
             self.session.note_change(keys_of_row(catalog.oid, row)?);
@@ -233,6 +225,29 @@ impl WriteStore for MemoryCatalog {
     fn delete(&self, catalog: &'static SystemCatalog, id: RowId, old: &[Datum]) -> PgResult<()> {
         self.store.remove(catalog, id)?;
         self.changed(catalog, &[old])
+    }
+
+    fn view(&self) -> CatalogView<'_> {
+        MemoryCatalog::view(self)
+    }
+
+    fn allocate_oid(&self) -> PgResult<Oid> {
+        Ok(self.store.next_oid.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Nothing: there are no pages.
+    fn create_storage(&self, _node: RelFileNode) -> PgResult<()> {
+        Ok(())
+    }
+
+    /// Nothing: there are no pages.
+    fn drop_storage(&self, _node: RelFileNode) -> PgResult<()> {
+        Ok(())
+    }
+
+    /// Nothing: there is one user.
+    fn lock_for_drop(&self, _object: ObjectAddress) -> PgResult<()> {
+        Ok(())
     }
 }
 

@@ -1,9 +1,12 @@
 //! Where catalog rows are kept: the interface that lookups and DDL see.
 
+use crate::ddl::ObjectAddress;
+use crate::relation::RelFileNode;
 use crate::rows::CatalogRow;
 use crate::system::{SystemCatalog, SystemIndex, system_catalog};
+use crate::view::CatalogView;
 use redoubt_error::PgResult;
-use redoubt_functions::{Datum, TidValue};
+use redoubt_functions::{Datum, Oid, TidValue};
 
 /// Where a row is. Only its store can read it.
 pub type RowId = TidValue;
@@ -27,8 +30,12 @@ pub trait Store {
     fn probe(&self, index: &'static SystemIndex, key: &[Datum], visit: &mut Visit<'_>) -> PgResult<()>;
 }
 
-/// A store whose rows can be changed. Each change is visible to the next call.
+/// A store whose rows can be changed, and what else DDL needs of the engine. Each change is visible to
+/// the next call.
 pub trait WriteStore: Store {
+    /// The catalogs with all changes so far.
+    fn view(&self) -> CatalogView<'_>;
+
     /// Adds a row.
     ///
     /// # Errors
@@ -52,6 +59,30 @@ pub trait WriteStore: Store {
     /// # Errors
     /// `XX000` when another transaction changed the row; those of writing pages.
     fn delete(&self, catalog: &'static SystemCatalog, id: RowId, old: &[Datum]) -> PgResult<()>;
+
+    /// An OID, and a relfilenode, that nothing ever had.
+    ///
+    /// # Errors
+    /// `54000` when there are none left; those of writing pages.
+    fn allocate_oid(&self) -> PgResult<Oid>;
+
+    /// Makes the empty storage of a new relation, which goes if the transaction aborts.
+    ///
+    /// # Errors
+    /// Those of writing pages.
+    fn create_storage(&self, node: RelFileNode) -> PgResult<()>;
+
+    /// Gives up a relation's storage, which stays if the transaction aborts.
+    ///
+    /// # Errors
+    /// Those of writing pages.
+    fn drop_storage(&self, node: RelFileNode) -> PgResult<()>;
+
+    /// Locks an object that is about to be dropped against everybody else.
+    ///
+    /// # Errors
+    /// Those of waiting for locks.
+    fn lock_for_drop(&self, object: ObjectAddress) -> PgResult<()>;
 }
 
 /// The system catalog of a row type.

@@ -67,6 +67,12 @@ impl SystemCatalog {
         self.indexes.iter().find(|index| index.oid == oid).expect("the catalog has the index")
     }
 
+    /// The index by `oid`, if the catalog's objects have one.
+    pub fn oid_index(&self) -> Option<&SystemIndex> {
+        let has_oid = self.columns.columns[0].0 == "oid";
+        self.indexes.iter().find(|index| has_oid && index.unique && index.key == [0])
+    }
+
     /// Position of a column, from 0.
     ///
     /// # Panics
