@@ -1,0 +1,266 @@
+//! What all clones of a volume share: the writer's machine under one short lock, and what hangs on it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Condvar, Mutex};
+use redoubt_page::{Lsn, PgId};
+use redoubt_protocol::{
+    Address, Message, NodeId, Refusal, RequestId, SegmentId, Status, WriterCore, WriterEvent,
+};
+
+use crate::error::VolumeError;
+use crate::metadata::MetadataStore;
+use crate::reads::Reads;
+use crate::transport::Transport;
+use crate::waiters::Waiters;
+
+/// Requests of reads have this bit in their numbers; the writer's machine counts from one.
+pub(crate) const READ_REQUEST: u64 = 1 << 63;
+/// Requests to make segments.
+pub(crate) const CREATE_REQUEST: u64 = 1 << 62;
+
+/// See the module.
+pub(crate) struct Core {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) metadata: Arc<dyn MetadataStore>,
+    pub(crate) waiters: Waiters,
+    pub(crate) reads: Reads,
+    pub(crate) writing: Mutex<Writing>,
+    /// Room may have become free for another mini-transaction.
+    pub(crate) room: Condvar,
+    /// The floor the engine wants; it reaches the nodes with the next batch.
+    read_floor: AtomicU64,
+    /// The transport was rung and has not fetched yet.
+    is_rung: AtomicBool,
+    /// Held while the volume grows, so that one group is made at a time.
+    pub(crate) growing: Mutex<()>,
+    /// Answers to requests to make segments.
+    pub(crate) created: Mutex<HashMap<RequestId, Option<Status>>>,
+    pub(crate) creation_answered: Condvar,
+    pub(crate) segment_pages: u64,
+    /// Pages there is a group for.
+    pub(crate) page_count: AtomicU64,
+}
+
+/// The writer's machine and which groups have something to send.
+pub(crate) struct Writing {
+    pub(crate) writer: WriterCore,
+    /// Where each segment is.
+    pub(crate) nodes: HashMap<SegmentId, NodeId>,
+    /// Groups with something to send, and which those are.
+    dirty: Vec<PgId>,
+    is_dirty: Vec<bool>,
+    announce: bool,
+    /// Segments that cannot serve, and why.
+    pub(crate) failed: Vec<(Address, Refusal)>,
+}
+
+impl Writing {
+    pub(crate) fn mark(&mut self, pg: PgId) {
+        let at = pg.get() as usize;
+        if self.is_dirty.len() <= at {
+            self.is_dirty.resize(at + 1, false);
+        }
+        if !std::mem::replace(&mut self.is_dirty[at], true) {
+            self.dirty.push(pg);
+        }
+    }
+
+    fn mark_all(&mut self) {
+        for pg in 0..self.writer.group_count() {
+            self.mark(PgId::new(pg as u32));
+        }
+    }
+
+    /// A group's segments exist: they are asked for their positions and then sent what they lack.
+    pub(crate) fn connect_group(&mut self, pg: PgId) {
+        let Some(membership) = self.writer.membership(pg).cloned() else { return };
+        for member in membership.members() {
+            self.nodes.insert(member.segment, member.node);
+            self.writer.on_connected(Address { pg, segment: member.segment });
+        }
+        self.mark(pg);
+    }
+}
+
+impl Core {
+    pub(crate) fn new(
+        writer: WriterCore,
+        segment_pages: u64,
+        transport: Arc<dyn Transport>,
+        metadata: Arc<dyn MetadataStore>,
+    ) -> Self {
+        let (vdl, floor, groups) = (writer.vdl(), writer.read_floor(), writer.group_count());
+        let mut writing = Writing {
+            writer,
+            nodes: HashMap::new(),
+            dirty: Vec::new(),
+            is_dirty: Vec::new(),
+            announce: false,
+            failed: Vec::new(),
+        };
+        (0..groups).for_each(|pg| writing.connect_group(PgId::new(pg as u32)));
+        Self {
+            transport,
+            metadata,
+            waiters: Waiters::new(vdl),
+            reads: Reads::default(),
+            writing: Mutex::new(writing),
+            room: Condvar::new(),
+            read_floor: AtomicU64::new(floor.get()),
+            is_rung: AtomicBool::new(false),
+            growing: Mutex::new(()),
+            created: Mutex::default(),
+            creation_answered: Condvar::new(),
+            segment_pages,
+            page_count: AtomicU64::new(groups as u64 * segment_pages),
+        }
+    }
+
+    /// Tells the transport that there is something to fetch, once.
+    pub(crate) fn ring(&self) {
+        if !self.is_rung.swap(true, Ordering::AcqRel) {
+            self.transport.ring();
+        }
+    }
+
+    /// Raises the floor below which the engine reads no more.
+    pub(crate) fn set_read_floor(&self, lsn: Lsn) {
+        self.read_floor.fetch_max(lsn.get(), Ordering::AcqRel);
+    }
+
+    /// The floor the engine wants.
+    pub(crate) fn read_floor(&self) -> Lsn {
+        Lsn::new(self.read_floor.load(Ordering::Acquire))
+    }
+
+    /// Everything there is to send to segments on nodes for which `wanted` is true.
+    pub(crate) fn load(&self, wanted: &dyn Fn(NodeId) -> bool, messages: &mut Vec<Message>) {
+        // Cleared first: whatever is added from here on rings again.
+        self.is_rung.store(false, Ordering::Release);
+        let mut writing = self.writing.lock();
+        let writing = &mut *writing;
+        let floor = self.read_floor().min(writing.writer.vdl());
+        if floor > writing.writer.read_floor() {
+            writing.writer.set_read_floor(floor);
+        }
+        if std::mem::take(&mut writing.announce) {
+            writing.writer.announce_positions();
+            writing.mark_all();
+        }
+        let dirty = std::mem::take(&mut writing.dirty);
+        for pg in dirty {
+            writing.is_dirty[pg.get() as usize] = false;
+            let mut is_left = false;
+            let segments: Vec<SegmentId> = writing.writer.segments(pg).map(|view| view.segment).collect();
+            for segment in segments {
+                let to = Address { pg, segment };
+                if !writing.nodes.get(&segment).is_some_and(|node| wanted(*node)) {
+                    is_left |= writing.writer.has_pending(to);
+                    continue;
+                }
+                while let Some(message) = writing.writer.poll_send(to) {
+                    messages.push(message);
+                }
+            }
+            if is_left {
+                writing.mark(pg);
+            }
+        }
+    }
+
+    /// The nodes need to know how far the volume has come although nothing may follow.
+    pub(crate) fn announce(&self) {
+        self.writing.lock().announce = true;
+        self.ring();
+    }
+
+    /// Takes in what nodes sent.
+    pub(crate) fn take(&self, messages: &mut Vec<Message>) {
+        let mut for_writer = false;
+        messages.retain(|message| {
+            let is_for_writer = !self.take_answer(message);
+            for_writer |= is_for_writer;
+            is_for_writer
+        });
+        if !for_writer {
+            return;
+        }
+        let mut wake = false;
+        let mut fenced = None;
+        let mut writing = self.writing.lock();
+        let before = (writing.writer.vdl(), writing.writer.unacked_bytes());
+        for message in messages.drain(..) {
+            match writing.writer.on_message(&message) {
+                WriterEvent::Nothing | WriterEvent::VdlAdvanced => {}
+                WriterEvent::Wake(address) => {
+                    writing.mark(address.pg);
+                    wake = true;
+                }
+                WriterEvent::Fenced { by } => fenced = Some(by),
+                WriterEvent::SegmentFailed(address, reason) => writing.note_failed(address, reason),
+                WriterEvent::StaleMembership(address) => {
+                    writing.note_failed(address, Refusal::UnknownSegment);
+                }
+                WriterEvent::Contradiction(address) => {
+                    writing.note_failed(address, Refusal::BadRecords);
+                }
+            }
+        }
+        let after = (writing.writer.vdl(), writing.writer.unacked_bytes());
+        if after.0 > before.0 {
+            // Under the lock, so that the end rises in order.
+            self.waiters.advance(after.0);
+        }
+        drop(writing);
+        if after != before {
+            self.room.notify_all();
+        }
+        if let Some(by) = fenced {
+            self.end(VolumeError::Fenced { by });
+        }
+        if wake {
+            self.ring();
+        }
+    }
+
+    /// Takes an answer to a read or to a request to make a segment. Returns whether it was one.
+    fn take_answer(&self, message: &Message) -> bool {
+        let request = match message {
+            Message::PageReply(reply) => reply.request,
+            Message::Refused(refused) => refused.request,
+            Message::Status(status) => status.request,
+            _ => return false,
+        };
+        if request.get() & READ_REQUEST != 0 {
+            self.reads.answer(request, message);
+            return true;
+        }
+        if request.get() & CREATE_REQUEST != 0 {
+            let status = if let Message::Status(status) = message { Some(*status) } else { None };
+            self.created.lock().insert(request, status);
+            self.creation_answered.notify_all();
+            return true;
+        }
+        false
+    }
+
+    /// This writer is over: everyone who waits for it is told.
+    pub(crate) fn end(&self, error: VolumeError) {
+        // The waiters first: a read that is just beginning looks there once it can be found here.
+        self.waiters.end(error.clone());
+        self.reads.end(&error);
+        // Those who wait for room look under this lock whether the end has come.
+        drop(self.writing.lock());
+        self.room.notify_all();
+    }
+}
+
+impl Writing {
+    fn note_failed(&mut self, address: Address, reason: Refusal) {
+        self.failed.retain(|(known, _)| *known != address);
+        self.failed.push((address, reason));
+    }
+}

@@ -1,0 +1,15 @@
+//! A whole cluster in one process: six storage nodes on one thread, sharing one log, and the volume on them.
+//!
+//! This is where client and node, which know nothing of each other, are put together. Six copies on one
+//! device protect against rot, not against the loss of the device.
+
+mod cluster;
+mod executor;
+mod metadata;
+mod options;
+mod wiring;
+
+pub use cluster::{ClusterError, ClusterHandle, EmbeddedCluster};
+pub use executor::block_on;
+pub use metadata::ControlFileMetadata;
+pub use options::{DeviceKind, EmbeddedOptions, OnFailure};

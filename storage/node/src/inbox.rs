@@ -1,0 +1,198 @@
+//! The way into a shard from other threads.
+//!
+//! Two queues, because a read must not wait for a flush: what changes something, in order, and what only
+//! asks. A writer does not queue its batches at all. It rings, and the shard fetches what has gathered when it
+//! is about to write: a batch fills until it really leaves.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use redoubt_protocol::{Message, Origin};
+
+/// Where batches are fetched from at the moment they can be written.
+pub trait Cargo: Send + Sync {
+    /// Appends everything that has gathered. Called on the shard's thread.
+    fn load(&self, messages: &mut Vec<Message>);
+
+    /// The shard needs to know how far the volume has come, in order to free space. Called on the shard's thread.
+    fn positions_wanted(&self);
+}
+
+/// Where a shard's answers go.
+pub trait Outbound {
+    /// Takes the answers to one origin, in order, and leaves the vector empty. Called on the shard's thread;
+    /// must not block.
+    fn deliver(&self, to: Origin, messages: &mut Vec<Message>);
+}
+
+/// The way in. Clones share it.
+#[derive(Clone, Default)]
+pub struct ShardHandle {
+    inbox: Arc<Mutex<Inbox>>,
+    counters: Arc<Mutex<Counters>>,
+}
+
+/// What a shard has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Writes of the log, each with one flush.
+    pub log_writes: u64,
+    /// Pages served.
+    pub pages_served: u64,
+    /// Page images written, each node's counted.
+    pub images_written: u64,
+    /// Chunks of the log in use, the one being written included.
+    pub chunks_in_use: u64,
+    /// Chunks given back.
+    pub chunks_recycled: u64,
+    /// Damaged blocks and images that were found.
+    pub damage_found: u64,
+    /// Damaged blocks and images that were replaced from a peer.
+    pub damage_repaired: u64,
+}
+
+#[derive(Default)]
+struct Inbox {
+    changes: VecDeque<(Origin, Message)>,
+    questions: VecDeque<(Origin, Message)>,
+    cargo: Vec<(Origin, Arc<dyn Cargo>)>,
+    rung: Vec<Origin>,
+    closed: bool,
+    change_waiter: Option<Waker>,
+    question_waiter: Option<Waker>,
+}
+
+/// What a shard is to do next.
+pub(crate) enum Work {
+    /// These messages, in order.
+    Messages(Vec<(Origin, Message)>),
+    /// Nothing, ever again.
+    Closed,
+}
+
+impl ShardHandle {
+    /// A way into a shard that is not running yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        // Nothing panics while holding it with the queues half changed.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the shard has done so far.
+    pub fn counters(&self) -> Counters {
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count(&self, change: impl FnOnce(&mut Counters)) {
+        change(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Sends a message to the shard. After `close` it goes nowhere.
+    pub fn send(&self, from: Origin, message: Message) {
+        let mut inbox = self.inbox();
+        let waiter = match message {
+            Message::ReadPage(_) => {
+                inbox.questions.push_back((from, message));
+                inbox.question_waiter.take()
+            }
+            _ => {
+                inbox.changes.push_back((from, message));
+                inbox.change_waiter.take()
+            }
+        };
+        drop(inbox);
+        waiter.into_iter().for_each(Waker::wake);
+    }
+
+    /// Names the place where an origin's batches are fetched from.
+    pub fn set_cargo(&self, from: Origin, cargo: Arc<dyn Cargo>) {
+        let mut inbox = self.inbox();
+        inbox.cargo.retain(|(origin, _)| *origin != from);
+        inbox.cargo.push((from, cargo));
+    }
+
+    /// Says that there is something to fetch. Ringing again before it is fetched changes nothing.
+    pub fn ring(&self, from: Origin) {
+        let mut inbox = self.inbox();
+        if !inbox.rung.contains(&from) {
+            inbox.rung.push(from);
+        }
+        let waiter = inbox.change_waiter.take();
+        drop(inbox);
+        waiter.into_iter().for_each(Waker::wake);
+    }
+
+    /// Asks every writer to say how far the volume has come.
+    pub(crate) fn want_positions(&self) {
+        let cargo: Vec<Arc<dyn Cargo>> =
+            self.inbox().cargo.iter().map(|(_, cargo)| Arc::clone(cargo)).collect();
+        cargo.iter().for_each(|cargo| cargo.positions_wanted());
+    }
+
+    /// Ends the shard once it has done what was asked before.
+    pub fn close(&self) {
+        let mut inbox = self.inbox();
+        inbox.closed = true;
+        let waiters = [inbox.change_waiter.take(), inbox.question_waiter.take()];
+        drop(inbox);
+        waiters.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Everything that changes something, or nothing when there is none at the moment.
+    fn take_changes(&self) -> Option<Work> {
+        let mut inbox = self.inbox();
+        if inbox.changes.is_empty() && inbox.rung.is_empty() {
+            return inbox.closed.then_some(Work::Closed);
+        }
+        let mut messages: Vec<(Origin, Message)> = inbox.changes.drain(..).collect();
+        let rung = std::mem::take(&mut inbox.rung);
+        let cargo: Vec<(Origin, Arc<dyn Cargo>)> =
+            inbox.cargo.iter().filter(|(origin, _)| rung.contains(origin)).cloned().collect();
+        drop(inbox);
+        // Fetched without the lock: whoever fills it may be ringing at this moment.
+        let mut loaded = Vec::new();
+        for (origin, cargo) in cargo {
+            cargo.load(&mut loaded);
+            messages.extend(loaded.drain(..).map(|message| (origin, message)));
+        }
+        Some(Work::Messages(messages))
+    }
+
+    /// Waits for something that changes something.
+    pub(crate) async fn changes(&self) -> Work {
+        poll_fn(|context| {
+            if let Some(work) = self.take_changes() {
+                return Poll::Ready(work);
+            }
+            let mut inbox = self.inbox();
+            if !inbox.changes.is_empty() || !inbox.rung.is_empty() || inbox.closed {
+                // It came between the two looks.
+                context.waker().wake_by_ref();
+            }
+            inbox.change_waiter = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits for questions.
+    pub(crate) async fn questions(&self) -> Work {
+        poll_fn(|context| {
+            let mut inbox = self.inbox();
+            if !inbox.questions.is_empty() {
+                return Poll::Ready(Work::Messages(inbox.questions.drain(..).collect()));
+            }
+            if inbox.closed {
+                return Poll::Ready(Work::Closed);
+            }
+            inbox.question_waiter = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}

@@ -1,0 +1,150 @@
+//! A page as of a read point: its newest durable image, and the records above it.
+
+use std::rc::Rc;
+
+use redoubt_io::Storage;
+use redoubt_page::{ApplyError, Lsn, Page, PageId, PgId, apply, decode_record_prefix};
+
+use super::{CachedPage, Shard};
+use crate::error::ShardError;
+use crate::log::error::LogError;
+use crate::log::lookup::{BlockCopy, Found};
+use crate::pages::error::StoreError;
+
+/// Why a page could not be made from what one node holds.
+#[derive(Debug)]
+pub(super) enum MakeError {
+    /// The node's image is damaged, or newer than the read point, which damage to its positions would explain.
+    DamagedImage,
+    /// The node's copy of a block is damaged.
+    DamagedBlock(Box<Found>),
+    /// A record is missing, or cannot be applied.
+    BrokenChain,
+    /// Something that is no matter of one page.
+    Shard(ShardError),
+}
+
+impl From<ApplyError> for MakeError {
+    fn from(_: ApplyError) -> Self {
+        Self::BrokenChain
+    }
+}
+
+impl<S: Storage> Shard<S> {
+    /// Makes a page of what the node in `slot` holds: every record up to `upto` is in it, none above.
+    ///
+    /// # Errors
+    /// What is wrong with the node's copies; another node has others.
+    pub(super) async fn make_page(
+        &self,
+        slot: usize,
+        pg: PgId,
+        page: PageId,
+        upto: Lsn,
+    ) -> Result<Rc<CachedPage>, MakeError> {
+        let cached = self.cache.borrow_mut().get(page).cloned();
+        if let Some(cached) = cached.filter(|cached| cached.complete_to <= upto) {
+            if cached.complete_to == upto {
+                return Ok(cached);
+            }
+            let made = self.apply_records(slot, pg, cached.page.clone(), cached.complete_to, upto).await;
+            if let Ok(made) = made {
+                return Ok(self.remember(page, made, upto));
+            }
+            // Perhaps the node has records that its older image would not need. From the beginning, then.
+        }
+        let image = self.stored_image(slot, page).await?;
+        let above = image.lsn();
+        if above > upto {
+            return Err(MakeError::DamagedImage);
+        }
+        let made = self.apply_records(slot, pg, image, above, upto).await?;
+        Ok(self.remember(page, made, upto))
+    }
+
+    /// The durable image on one node; a page that was never stored has none of its records in.
+    pub(super) async fn stored_image(&self, slot: usize, page: PageId) -> Result<Page, MakeError> {
+        let store = Rc::clone(&self.nodes[slot].store.borrow());
+        match store.read(page).await {
+            Ok(image) => Ok(image.unwrap_or_else(|| Page::absent(page))),
+            Err(StoreError::Rot(_) | StoreError::Lost(_)) => Err(MakeError::DamagedImage),
+            Err(error) => Err(MakeError::Shard(error.into())),
+        }
+    }
+
+    fn remember(&self, page: PageId, image: Page, complete_to: Lsn) -> Rc<CachedPage> {
+        let made = Rc::new(CachedPage { page: image, complete_to });
+        let mut cache = self.cache.borrow_mut();
+        let newer = cache.get(page).is_some_and(|cached| cached.complete_to > complete_to);
+        if !newer {
+            cache.insert(page, Rc::clone(&made));
+        }
+        made
+    }
+
+    /// Applies the node's records in `(above, upto]` that are not voided. A record that the log has for
+    /// another node and not for this one is missing: a segment is only asked about what it holds whole.
+    pub(super) async fn apply_records(
+        &self,
+        slot: usize,
+        pg: PgId,
+        mut page: Page,
+        above: Lsn,
+        upto: Lsn,
+    ) -> Result<Page, MakeError> {
+        let found = self.log.find(pg, page.page_id(), above, upto).await;
+        let found = found.map_err(|error| MakeError::Shard(error.into()))?;
+        let mut block = None;
+        for copies in found.chunk_by(|a, b| a.entry.lsn == b.entry.lsn) {
+            let lsn = copies[0].entry.lsn;
+            if lsn <= page.lsn() || self.is_voided(slot, pg, lsn) {
+                continue;
+            }
+            let record_at = self.read_any(slot, copies, &mut block).await?;
+            let (_, copy) = block.as_ref().expect("a block was just read");
+            let bytes = copy.payload().get(record_at..);
+            let Some((record, _)) = bytes.and_then(|bytes| decode_record_prefix(bytes).ok()) else {
+                return Err(MakeError::DamagedBlock(Box::new(copies[0].clone())));
+            };
+            apply(&mut page, &record)?;
+        }
+        Ok(page)
+    }
+
+    /// Reads the block of one of the places at which the node has a record, unless it is the block at hand, and
+    /// returns where in its payload the record begins. A damaged place may have been replaced by a newer one.
+    async fn read_any(
+        &self,
+        slot: usize,
+        places: &[Found],
+        block: &mut Option<(Found, BlockCopy)>,
+    ) -> Result<usize, MakeError> {
+        for place in places.iter().filter(|place| place.entry.copies.contains(slot)) {
+            let record_at = place.entry.record_at as usize;
+            let at_hand = block.as_ref().is_some_and(|(other, _)| {
+                other.chunk.lap == place.chunk.lap && other.entry.block_at(slot) == place.entry.block_at(slot)
+            });
+            if at_hand {
+                return Ok(record_at);
+            }
+            match self.log.read_copy(&place.chunk, &place.entry, slot).await {
+                Ok(copy) => {
+                    *block = Some((place.clone(), copy));
+                    return Ok(record_at);
+                }
+                Err(LogError::Rot) => {}
+                Err(error) => return Err(MakeError::Shard(error.into())),
+            }
+        }
+        Err(MakeError::DamagedBlock(Box::new(places[0].clone())))
+    }
+
+    /// Whether a recovery voided a record, as the node's segment knows it.
+    pub(super) fn is_voided(&self, slot: usize, pg: PgId, lsn: Lsn) -> bool {
+        let node = &self.nodes[slot];
+        let by_group = node.by_group.borrow();
+        let segments = node.segments.borrow();
+        let core = by_group.get(&pg).and_then(|segment| segments.get(segment));
+        core.is_some_and(|core| core.control().history.is_voided(lsn))
+    }
+}

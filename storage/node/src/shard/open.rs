@@ -1,0 +1,231 @@
+//! Opening a shard: from the newest lap of its log and the superblocks of its page stores.
+
+use std::rc::Rc;
+
+use redoubt_io::Storage;
+use redoubt_page::Lsn;
+use redoubt_protocol::{NodeId, RecordBatch, RestorePoint, SegmentCore, SegmentId, SharedBytes};
+
+use super::create::pages_name;
+use super::{Node, Shard, ShardIdentity, ShardOptions};
+use crate::error::ShardError;
+use crate::inbox::{Outbound, ShardHandle};
+use crate::log::block::BlockKind;
+use crate::log::open::Scanned;
+use crate::log::position::Lap;
+use crate::log::positions::decode_positions;
+use crate::log::ring::Log;
+use crate::pages::error::StoreError;
+use crate::pages::store::PageStore;
+use crate::state::NodeState;
+
+/// A node's memory as far as the log gives it back.
+struct Remembered {
+    state: NodeState,
+    /// Something of the node that had been flushed cannot be read.
+    has_rot: bool,
+    /// The lap in which its state begins.
+    since: Lap,
+}
+
+impl<S: Storage> Shard<S> {
+    /// Opens a shard. Nothing is replayed: images, indexes and positions are as they were, and a recovery
+    /// of the volume decides what of the newest records counts.
+    ///
+    /// # Errors
+    /// `Absent`, or when the storage fails or so much is damaged that no node remembers anything.
+    pub async fn open(
+        storage: Rc<S>,
+        options: ShardOptions,
+        handle: ShardHandle,
+        outbound: Box<dyn Outbound>,
+    ) -> Result<Self, ShardError> {
+        let identity = ShardIdentity::read(&*storage).await?.ok_or(ShardError::Absent)?;
+        let (log, mut scanned) = Log::open(Rc::clone(&storage), identity.shape(&options)).await?;
+        let mut nodes = Vec::new();
+        let mut oldest_needed: Option<Lap> = None;
+        for (slot, (id, store_id)) in identity.nodes.iter().enumerate() {
+            let remembered = remember(&log, &mut scanned, *id, slot).await?;
+            let node = open_node(&*storage, *id, *store_id, &remembered, &options).await?;
+            restore_segments(&log, &mut scanned, &node, &remembered).await?;
+            oldest_needed = Some(oldest_needed.map_or(remembered.since, |lap| lap.min(remembered.since)));
+            nodes.push(node);
+        }
+        let shard = Self::assemble(storage, log, nodes, options, identity, handle, outbound);
+        shard.make_first_room(oldest_needed).await?;
+        shard.begin_lap().await?;
+        Ok(shard)
+    }
+
+    /// Sees to it that a lap can be begun. The chunks with the nodes' memory must stay until it has.
+    async fn make_first_room(&self, keep: Option<Lap>) -> Result<(), ShardError> {
+        self.learn_free_slots().await?;
+        let may_go = |chunk: &crate::log::ring::Chunk| keep.is_none_or(|keep| chunk.lap < keep);
+        for chunk in self.log.full_chunks() {
+            let (lap, is_done) = (chunk.lap, may_go(&chunk) && self.is_in_images(&chunk));
+            drop(chunk);
+            if is_done {
+                self.log.recycle(lap);
+            }
+        }
+        while self.log.chunks_left() == 0 {
+            let oldest = self.log.full_chunks().into_iter().next();
+            if !oldest.is_some_and(|chunk| may_go(&chunk)) || !self.coalesce_oldest().await? {
+                return Err(ShardError::Unusable("its log is full and nothing can be freed".into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every record of a chunk is contained in durable images on every node.
+    fn is_in_images(&self, chunk: &crate::log::ring::Chunk) -> bool {
+        chunk.ranges().iter().all(|(pg, _, high)| {
+            self.nodes.iter().all(|node| {
+                let segment = node.by_group.borrow().get(pg).copied();
+                segment.is_none_or(|segment| node.store.borrow().applied(segment) >= *high)
+            })
+        })
+    }
+}
+
+/// Reads a node's memory back: the newest lap that has all of its state, and what changed since.
+async fn remember<S: Storage>(
+    log: &Log<S>,
+    scanned: &mut Vec<Scanned>,
+    node: NodeId,
+    slot: usize,
+) -> Result<Remembered, ShardError> {
+    let mut has_rot = false;
+    let since = loop {
+        let whole = |chunk: &Scanned| chunk.scan.state_of(&chunk.bytes, node).is_some();
+        if let Some(since) = scanned.iter().rposition(whole) {
+            break since;
+        }
+        // The state was lost with the beginning of every lap scanned so far. Further back, then.
+        has_rot = true;
+        let oldest = scanned.first().map(|chunk| chunk.lap);
+        let chunks = log.chunks();
+        let older = chunks.iter().rev().find(|chunk| oldest.is_none_or(|oldest| chunk.lap < oldest));
+        let Some(older) = older else {
+            return Err(ShardError::Unusable(format!("{node:?} remembers nothing")));
+        };
+        scanned.insert(0, log.rescan(older).await?);
+    };
+    let mut state = NodeState::default();
+    for at in since..scanned.len() {
+        let chunk = &scanned[at];
+        let counts = scanned.get(at + 1).and_then(|next| next.scan.counts_before(&next.bytes));
+        has_rot |= chunk.scan.has_rot(node, slot, counts.map_or(0, |counts| counts[slot]));
+        if at == since {
+            for part in chunk.scan.state_of(&chunk.bytes, node).unwrap_or_default() {
+                state.take(part)?;
+            }
+        }
+        for block in chunk.scan.blocks_of(node) {
+            if block.header.kind == BlockKind::Segment {
+                // After rot a history may be missing that was written once in the lap.
+                has_rot |= state.take(&chunk.bytes[block.payload.clone()]).is_err();
+            }
+        }
+    }
+    Ok(Remembered { state, has_rot, since: scanned[since].lap })
+}
+
+/// Opens a node's page store, or begins an empty one in the place of one that was lost.
+async fn open_node<S: Storage>(
+    storage: &S,
+    id: NodeId,
+    store_id: u64,
+    remembered: &Remembered,
+    options: &ShardOptions,
+) -> Result<Node<S>, ShardError> {
+    let device = storage.open_pages(&pages_name(id, store_id)).await?;
+    let opened = PageStore::open(device, store_id, options.cached_index_nodes).await;
+    let (known_id, known_sequence) = remembered.state.store;
+    let is_stale = |store: &PageStore<S::Pages>| known_id == store_id && store.sequence() < known_sequence;
+    match opened {
+        Ok(store) if !is_stale(&store) => Ok(Node::new(id, store)),
+        Ok(_) | Err(StoreError::Lost(_)) => {
+            // A place-holder: the store that replaces it is made from a peer's, under a new identity.
+            let device = storage.open_pages(&format!("pages/lost-{}", id.get())).await?;
+            let store = PageStore::create(device, store_id, 0).await?;
+            let node = Node::new(id, store);
+            node.needs_rebuild.set(true);
+            Ok(node)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Restores the machines of a node's segments from its memory and the records in the log.
+async fn restore_segments<S: Storage>(
+    log: &Log<S>,
+    scanned: &mut Vec<Scanned>,
+    node: &Node<S>,
+    remembered: &Remembered,
+) -> Result<(), ShardError> {
+    for (segment, state) in &remembered.state.segments {
+        let pg = state.control.address.pg;
+        let applied = node.store.borrow().applied(*segment);
+        let point = with_images(state.point, applied);
+        let mut core = SegmentCore::restore(state.control.clone(), point);
+        let mut is_sound = !remembered.has_rot;
+        // Records above the restore point may lie in chunks that are full and were not scanned.
+        for chunk in log.chunks_with(pg, point.linked, Lsn::MAX) {
+            if scanned.iter().all(|other| other.lap != chunk.lap) {
+                let at = scanned.partition_point(|other| other.lap < chunk.lap);
+                scanned.insert(at, log.rescan(&chunk).await?);
+            }
+        }
+        for chunk in scanned.iter() {
+            is_sound &= restore_records(&mut core, chunk, node.id, *segment);
+        }
+        if applied > Lsn::ZERO {
+            core.on_coalesced(applied.min(core.coalesce_limit()));
+        }
+        core.set_clean(is_sound && !node.needs_rebuild.get());
+        while core.poll_output().is_some() {}
+        node.adopt(core);
+    }
+    Ok(())
+}
+
+/// A restore point that takes into account that the images may be newer than the lap's beginning.
+fn with_images(point: RestorePoint, applied: Lsn) -> RestorePoint {
+    if applied <= point.linked {
+        return RestorePoint { coalesced: applied, ..point };
+    }
+    RestorePoint {
+        linked: applied,
+        persisted_vdl: point.persisted_vdl.max(applied),
+        pg_tail: point.pg_tail.max(applied),
+        coalesced: applied,
+        ..point
+    }
+}
+
+/// Feeds a segment's records in a chunk to its machine. Returns whether they made sense.
+fn restore_records(core: &mut SegmentCore, chunk: &Scanned, node: NodeId, segment: SegmentId) -> bool {
+    let mut is_sound = true;
+    for block in chunk.scan.blocks_of(node) {
+        if block.header.kind != BlockKind::Records || block.header.segment != segment {
+            continue;
+        }
+        let Some((positions, records)) = decode_positions(&chunk.bytes[block.payload.clone()]) else {
+            is_sound = false;
+            continue;
+        };
+        let batch = match records {
+            [] => None,
+            records => match RecordBatch::parse(SharedBytes::from(records.to_vec())) {
+                Ok(batch) => Some(batch),
+                Err(_) => {
+                    is_sound = false;
+                    continue;
+                }
+            },
+        };
+        is_sound &= core.restore_batch(batch.as_ref(), positions).is_ok();
+    }
+    is_sound
+}
