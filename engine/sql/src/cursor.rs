@@ -289,7 +289,10 @@ impl<'t> Cursor<'t> {
     }
 
     /// One or more items with commas between them.
-    pub(crate) fn comma_list<T>(&mut self, mut item: impl FnMut(&mut Self) -> PgResult<T>) -> PgResult<Vec<T>> {
+    pub(crate) fn comma_list<T>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> PgResult<T>,
+    ) -> PgResult<Vec<T>> {
         let mut items = vec![item(self)?];
         while self.eat_token(&Token::Comma) {
             items.push(item(self)?);
@@ -315,9 +318,9 @@ impl<'t> Cursor<'t> {
     /// The value of a string constant, if one is next (gram.y's Sconst).
     pub(crate) fn peek_string(&self) -> Option<&str> {
         match self.peek() {
-            Token::SingleQuotedString(s) | Token::EscapedStringLiteral(s) | Token::UnicodeStringLiteral(s) => {
-                Some(s)
-            }
+            Token::SingleQuotedString(s)
+            | Token::EscapedStringLiteral(s)
+            | Token::UnicodeStringLiteral(s) => Some(s),
             Token::DollarQuotedString(d) => Some(&d.value),
             _ => None,
         }

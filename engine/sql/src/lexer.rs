@@ -198,8 +198,7 @@ impl Lexer<'_> {
             return name;
         }
         let cut = (0..=MAX_IDENTIFIER_BYTES).rev().find(|i| name.is_char_boundary(*i)).unwrap_or(0);
-        let notice =
-            format!("identifier \"{name}\" will be truncated to \"{}\"", &name[..cut]);
+        let notice = format!("identifier \"{name}\" will be truncated to \"{}\"", &name[..cut]);
         let notice = PgError::report(Severity::Notice, code::NAME_TOO_LONG, notice);
         self.notices.push(notice);
         name.truncate(cut);

@@ -42,8 +42,20 @@ impl UtilityStatement {
             U::DropRole { .. } => "DROP ROLE",
             U::ReassignOwned { .. } => "REASSIGN OWNED",
             U::DropOwned { .. } => "DROP OWNED",
-            U::Grant(g) => if g.is_grant { "GRANT" } else { "REVOKE" },
-            U::GrantRole(g) => if g.is_grant { "GRANT ROLE" } else { "REVOKE ROLE" },
+            U::Grant(g) => {
+                if g.is_grant {
+                    "GRANT"
+                } else {
+                    "REVOKE"
+                }
+            }
+            U::GrantRole(g) => {
+                if g.is_grant {
+                    "GRANT ROLE"
+                } else {
+                    "REVOKE ROLE"
+                }
+            }
             U::AlterDefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES",
             U::Drop(d) => return format!("DROP {}", d.object.tag_words()),
             U::Rename(r) => {
@@ -68,12 +80,24 @@ impl UtilityStatement {
             U::Deallocate { name: None } => "DEALLOCATE ALL",
             U::Deallocate { .. } => "DEALLOCATE",
             U::DeclareCursor(_) => "DECLARE CURSOR",
-            U::Fetch(f) => if f.is_move { "MOVE" } else { "FETCH" },
+            U::Fetch(f) => {
+                if f.is_move {
+                    "MOVE"
+                } else {
+                    "FETCH"
+                }
+            }
             U::ClosePortal { name: None } => "CLOSE CURSOR ALL",
             U::ClosePortal { .. } => "CLOSE CURSOR",
             U::Copy(_) => "COPY",
             U::Truncate { .. } => "TRUNCATE TABLE",
-            U::Vacuum(v) => if v.is_vacuum { "VACUUM" } else { "ANALYZE" },
+            U::Vacuum(v) => {
+                if v.is_vacuum {
+                    "VACUUM"
+                } else {
+                    "ANALYZE"
+                }
+            }
             U::Cluster { .. } => "CLUSTER",
             U::Reindex { .. } => "REINDEX",
             U::Lock { .. } => "LOCK TABLE",
@@ -95,7 +119,13 @@ impl UtilityStatement {
             U::AlterEnum(_) => "ALTER TYPE",
             U::CreateDomain(_) => "CREATE DOMAIN",
             U::AlterDomain { .. } => "ALTER DOMAIN",
-            U::CreateFunction(f) => if f.is_procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" },
+            U::CreateFunction(f) => {
+                if f.is_procedure {
+                    "CREATE PROCEDURE"
+                } else {
+                    "CREATE FUNCTION"
+                }
+            }
             U::CreateExtension { .. } => "CREATE EXTENSION",
             U::CreateTablespace { .. } => "CREATE TABLESPACE",
             U::DropTablespace { .. } => "DROP TABLESPACE",

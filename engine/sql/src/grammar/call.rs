@@ -101,7 +101,8 @@ impl Cursor<'_> {
         let order_by = self.order_by()?;
         self.expect_rparen()?;
         let refuse = |what: &str| {
-            Err(PgError::new(code::SYNTAX_ERROR, format!("cannot use {what} with WITHIN GROUP")).at(Some(pos)))
+            Err(PgError::new(code::SYNTAX_ERROR, format!("cannot use {what} with WITHIN GROUP"))
+                .at(Some(pos)))
         };
         if !call.order_by.is_empty() {
             return refuse("multiple ORDER BY clauses");

@@ -137,10 +137,7 @@ impl Cursor<'_> {
 
     fn binary(&mut self, left: Expr, level: Level, pos: usize, mode: Mode) -> PgResult<(Expr, bool)> {
         let name = self.operator_name()?;
-        if mode == Mode::Full
-            && self.at_any(&["any", "some", "all"])
-            && *self.peek_nth(1) == Token::LParen
-        {
+        if mode == Mode::Full && self.at_any(&["any", "some", "all"]) && *self.peek_nth(1) == Token::LParen {
             return Ok((self.quantified(left, name, pos)?, false));
         }
         let right = self.expr_at(level.tighter(), mode)?;

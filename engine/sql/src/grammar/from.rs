@@ -6,13 +6,13 @@ use redoubt_error::PgResult;
 use sqlparser::tokenizer::Token;
 
 /// What parentheses in FROM held.
-enum FromParen {
+enum TableParen {
     Query(Query),
     Table(TableRef),
 }
 
 impl Cursor<'_> {
-    pub(crate) fn from_list(&mut self) -> PgResult<Vec<TableRef>> {
+    pub(crate) fn table_refs(&mut self) -> PgResult<Vec<TableRef>> {
         self.comma_list(Self::table_ref)
     }
 
@@ -86,9 +86,9 @@ impl Cursor<'_> {
     fn table_primary(&mut self) -> PgResult<TableRef> {
         let pos = self.pos();
         if *self.peek() == Token::LParen {
-            return match self.from_paren()? {
-                FromParen::Query(query) => self.subquery(query, false, pos),
-                FromParen::Table(table) => self.aliased_join(table),
+            return match self.table_paren()? {
+                TableParen::Query(query) => self.subquery(query, false, pos),
+                TableParen::Table(table) => self.aliased_join(table),
             };
         }
         let lateral = self.eat("lateral");
@@ -96,9 +96,9 @@ impl Cursor<'_> {
             if !self.query_behind_parens() {
                 return self.unexpected_nth(1);
             }
-            return match self.from_paren()? {
-                FromParen::Query(query) => self.subquery(query, true, pos),
-                FromParen::Table(_) => self.unexpected(),
+            return match self.table_paren()? {
+                TableParen::Query(query) => self.subquery(query, true, pos),
+                TableParen::Table(_) => self.unexpected(),
             };
         }
         if self.at_seq(&["rows", "from"]) && *self.peek_nth(2) == Token::LParen {
@@ -131,24 +131,24 @@ impl Cursor<'_> {
     }
 
     /// A query or a join in parentheses.
-    fn from_paren(&mut self) -> PgResult<FromParen> {
+    fn table_paren(&mut self) -> PgResult<TableParen> {
         self.nested(|c| {
             c.expect_lparen()?;
             if c.at_query_start() {
                 let query = c.query()?;
                 c.expect_rparen()?;
-                return Ok(FromParen::Query(query));
+                return Ok(TableParen::Query(query));
             }
             let pos = c.pos();
             let first = if *c.peek() == Token::LParen {
-                match c.from_paren()? {
-                    FromParen::Query(inner) if *c.peek() == Token::RParen || c.at_query_continuation() => {
+                match c.table_paren()? {
+                    TableParen::Query(inner) if *c.peek() == Token::RParen || c.at_query_continuation() => {
                         let query = c.query_from(inner, None, pos)?;
                         c.expect_rparen()?;
-                        return Ok(FromParen::Query(query));
+                        return Ok(TableParen::Query(query));
                     }
-                    FromParen::Query(inner) => c.subquery(inner, false, pos)?,
-                    FromParen::Table(inner) => c.aliased_join(inner)?,
+                    TableParen::Query(inner) => c.subquery(inner, false, pos)?,
+                    TableParen::Table(inner) => c.aliased_join(inner)?,
                 }
             } else {
                 c.table_primary()?
@@ -158,7 +158,7 @@ impl Cursor<'_> {
                 return c.unexpected();
             }
             c.expect_rparen()?;
-            Ok(FromParen::Table(table))
+            Ok(TableParen::Table(table))
         })
     }
 
@@ -248,10 +248,11 @@ impl Cursor<'_> {
         if self.at_seq(&["collation", "for"]) {
             return self.collation_for();
         }
-        if !self.at("exists") && !self.at("grouping") {
-            if let Some(special) = self.special_syntax()? {
-                return Ok(special);
-            }
+        if !self.at("exists")
+            && !self.at("grouping")
+            && let Some(special) = self.special_syntax()?
+        {
+            return Ok(special);
         }
         let mut parts = match *self.peek_nth(1) {
             Token::Period => vec![self.col_id()?],

@@ -103,7 +103,10 @@ impl Cursor<'_> {
                 self.expect_rparen()?;
                 expr
             }
-            _ if self.at_col_id() && *self.peek_nth(1) != Token::LParen && *self.peek_nth(1) != Token::Period => {
+            _ if self.at_col_id()
+                && *self.peek_nth(1) != Token::LParen
+                && *self.peek_nth(1) != Token::Period =>
+            {
                 Expr::column(self.col_id()?)
             }
             _ => self.windowless_call()?,

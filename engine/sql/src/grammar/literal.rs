@@ -63,13 +63,12 @@ impl Cursor<'_> {
         let precision = self.optional_precision()?;
         let literal_pos = self.pos();
         let value = Literal::String(self.string()?.into());
-        let typmods = match precision {
+        let type_name = match precision {
             Some(precision) => interval_precision(precision, pos),
-            None => self.interval_fields()?,
+            None => self.interval_fields(pos)?,
         };
         let arg = Box::new(Expr::Literal { value, pos: literal_pos });
-        let type_name = Box::new(TypeName::system("interval", typmods, pos));
-        Ok(Expr::Cast { arg, type_name, pos })
+        Ok(Expr::Cast { arg, type_name: Box::new(type_name), pos })
     }
 
     /// Whether a type name with a string behind it comes next.

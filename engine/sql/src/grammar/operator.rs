@@ -73,7 +73,9 @@ pub(crate) fn infix_level(c: &Cursor<'_>, mode: Mode) -> Option<Level> {
             "isnull" | "notnull" if full => Level::Is,
             "between" | "in" | "like" | "ilike" if full => Level::Between,
             "similar" if full && c.at_nth(1, "to") => Level::Between,
-            "not" if full && matches!(c.word_nth(1), Some("between" | "in" | "like" | "ilike" | "similar")) => {
+            "not"
+                if full && matches!(c.word_nth(1), Some("between" | "in" | "like" | "ilike" | "similar")) =>
+            {
                 Level::Between
             }
             "operator" if *c.peek_nth(1) == Token::LParen => Level::Operator,

@@ -177,11 +177,10 @@ impl Cursor<'_> {
             "cast" => self.cast(),
             "array" => self.array(),
             "collate" | "select" | "default" => self.unexpected(),
-            "unique" => Err(PgError::new(
-                code::FEATURE_NOT_SUPPORTED,
-                "UNIQUE predicate is not yet implemented",
-            )
-            .at(Some(pos))),
+            "unique" => {
+                Err(PgError::new(code::FEATURE_NOT_SUPPORTED, "UNIQUE predicate is not yet implemented")
+                    .at(Some(pos)))
+            }
             _ => match self.sql_value()? {
                 Some(value) => Ok(value),
                 None => self.unexpected(),
@@ -314,11 +313,10 @@ impl Cursor<'_> {
             Token::Colon => None,
             _ => Some(self.expr()?),
         };
-        if let Some(index) = lower.clone() {
-            if self.eat_token(&Token::RBracket) {
-                return Ok(Indirection::Index(index));
-            }
-        }
+        let lower = match lower {
+            Some(index) if self.eat_token(&Token::RBracket) => return Ok(Indirection::Index(index)),
+            other => other,
+        };
         self.expect_token(&Token::Colon)?;
         let upper = match self.peek() {
             Token::RBracket => None,

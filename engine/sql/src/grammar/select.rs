@@ -8,8 +8,20 @@ use sqlparser::tokenizer::Token;
 
 /// Words that end an empty target list.
 const AFTER_TARGETS: &[&str] = &[
-    "into", "from", "where", "group", "having", "window", "union", "intersect", "except", "order", "limit",
-    "offset", "fetch", "for",
+    "into",
+    "from",
+    "where",
+    "group",
+    "having",
+    "window",
+    "union",
+    "intersect",
+    "except",
+    "order",
+    "limit",
+    "offset",
+    "fetch",
+    "for",
 ];
 
 impl Cursor<'_> {
@@ -151,10 +163,10 @@ impl Cursor<'_> {
             select.targets = self.target_list()?;
         }
         if self.eat("into") {
-            select.into = Some(self.into_target()?);
+            select.into = Some(self.select_into_table()?);
         }
         if self.eat("from") {
-            select.from = self.from_list()?;
+            select.from = self.table_refs()?;
         }
         if self.eat("where") {
             select.where_clause = Some(self.expr()?);
@@ -191,7 +203,7 @@ impl Cursor<'_> {
     }
 
     /// SELECT INTO's table.
-    fn into_target(&mut self) -> PgResult<IntoClause> {
+    fn select_into_table(&mut self) -> PgResult<IntoClause> {
         let mut persistence = Persistence::Permanent;
         if self.at_any(&["local", "global"]) && matches!(self.word_nth(1), Some("temp" | "temporary")) {
             self.advance();

@@ -192,7 +192,10 @@ impl Cursor<'_> {
         let arg = self.expr()?;
         self.expect("as")?;
         let type_name = self.type_name()?;
-        let call = FuncCall { sql_syntax: false, ..FuncCall::system(type_name.name.last().as_str(), vec![arg], pos) };
+        let call = FuncCall {
+            sql_syntax: false,
+            ..FuncCall::system(type_name.name.last().as_str(), vec![arg], pos)
+        };
         Ok(Expr::Call(Box::new(call)))
     }
 

@@ -14,13 +14,22 @@ mod field {
     pub(super) const MINUTE: i32 = 1 << 11;
     pub(super) const SECOND: i32 = 1 << 12;
     pub(super) const FULL_RANGE: i32 = 0x7fff;
+    pub(super) const FULL_PRECISION: i32 = 0xffff;
 }
 
 impl TypeName {
     /// A type named in the text, without array bounds.
     pub(crate) fn plain(name: ObjectName, typmods: Vec<Expr>) -> TypeName {
         let pos = name.pos();
-        TypeName { name, typmods, array_bounds: Vec::new(), setof: false, pct_type: false, pos }
+        TypeName {
+            name,
+            typmods,
+            interval_typmod: None,
+            array_bounds: Vec::new(),
+            setof: false,
+            pct_type: false,
+            pos,
+        }
     }
 
     /// A type that the grammar itself knows, in `pg_catalog`.
@@ -34,9 +43,10 @@ fn int_literal(value: i32, pos: usize) -> Expr {
     Expr::Literal { value: Literal::Integer(value), pos }
 }
 
-/// The typmods of `interval(p)`.
-pub(super) fn interval_precision(precision: i32, pos: usize) -> Vec<Expr> {
-    vec![int_literal(field::FULL_RANGE, pos), int_literal(precision, pos)]
+/// `interval(p)`.
+pub(super) fn interval_precision(precision: i32, pos: usize) -> TypeName {
+    let typmods = vec![int_literal(field::FULL_RANGE, pos), int_literal(precision, pos)];
+    TypeName::system("interval", typmods, pos)
 }
 
 impl Cursor<'_> {
@@ -162,9 +172,8 @@ impl Cursor<'_> {
     fn float_type(&mut self, pos: usize) -> PgResult<TypeName> {
         self.advance();
         let digits_pos = self.pos() + 1;
-        let refuse = |message: &str| {
-            Err(PgError::new(code::INVALID_PARAMETER_VALUE, message).at(Some(digits_pos)))
-        };
+        let refuse =
+            |message: &str| Err(PgError::new(code::INVALID_PARAMETER_VALUE, message).at(Some(digits_pos)));
         let name = match self.optional_precision()? {
             Some(..=0) => return refuse("precision for type float must be at least 1 bit"),
             Some(1..=24) => "float4",
@@ -244,20 +253,20 @@ impl Cursor<'_> {
 
     fn interval_type(&mut self, pos: usize) -> PgResult<TypeName> {
         self.advance();
-        let typmods = match self.optional_precision()? {
-            Some(precision) => interval_precision(precision, pos),
-            None => self.interval_fields()?,
-        };
-        Ok(TypeName::system("interval", typmods, pos))
+        match self.optional_precision()? {
+            Some(precision) => Ok(interval_precision(precision, pos)),
+            None => self.interval_fields(pos),
+        }
     }
 
-    /// `YEAR TO MONTH`, `SECOND(3)` and so on, as interval's typmods; nothing gives none.
-    pub(super) fn interval_fields(&mut self) -> PgResult<Vec<Expr>> {
+    /// `YEAR TO MONTH`, `SECOND(3)` and so on, or nothing, behind INTERVAL at `pos`.
+    pub(super) fn interval_fields(&mut self, pos: usize) -> PgResult<TypeName> {
         use field::*;
-        let pos = self.pos();
-        let Some(first) = ["year", "month", "day", "hour", "minute", "second"].iter().position(|w| self.at(w))
+        let mut type_name = TypeName::system("interval", Vec::new(), pos);
+        let Some(first) =
+            ["year", "month", "day", "hour", "minute", "second"].iter().position(|w| self.at(w))
         else {
-            return Ok(Vec::new());
+            return Ok(type_name);
         };
         self.advance();
         let last = match self.at("to") {
@@ -292,13 +301,13 @@ impl Cursor<'_> {
             (4, _) => MINUTE | SECOND,
             _ => SECOND,
         };
-        let mut typmods = vec![int_literal(mask, pos)];
-        if last == "second" {
-            let precision_pos = self.pos() + 1;
-            if let Some(precision) = self.optional_precision()? {
-                typmods.push(int_literal(precision, precision_pos));
+        let precision_pos = self.pos() + 1;
+        match if last == "second" { self.optional_precision()? } else { None } {
+            Some(precision) => {
+                type_name.typmods = vec![int_literal(mask, pos), int_literal(precision, precision_pos)];
             }
+            None => type_name.interval_typmod = Some(mask << 16 | field::FULL_PRECISION),
         }
-        Ok(typmods)
+        Ok(type_name)
     }
 }

@@ -12,7 +12,7 @@ impl Cursor<'_> {
         let relation = self.target_relation()?;
         self.expect("set")?;
         let set = self.comma_list(Self::assignment)?;
-        let from = if self.eat("from") { self.from_list()? } else { Vec::new() };
+        let from = if self.eat("from") { self.table_refs()? } else { Vec::new() };
         let where_clause = self.where_or_current()?;
         let returning = self.returning()?;
         Ok(Update { with, relation, set, from, where_clause, returning, pos })
@@ -22,7 +22,7 @@ impl Cursor<'_> {
         let pos = self.pos();
         self.expect_seq(&["delete", "from"])?;
         let relation = self.target_relation()?;
-        let using = if self.eat("using") { self.from_list()? } else { Vec::new() };
+        let using = if self.eat("using") { self.table_refs()? } else { Vec::new() };
         let where_clause = self.where_or_current()?;
         let returning = self.returning()?;
         Ok(Delete { with, relation, using, where_clause, returning, pos })

@@ -195,7 +195,8 @@ impl Lexer<'_> {
     /// `UESCAPE 'c'`, if it is next; the default is a backslash.
     fn uescape(&mut self) -> PgResult<char> {
         let back = self.at;
-        if !self.skip_blank()? || !self.text[self.at..].get(..7).is_some_and(|w| w.eq_ignore_ascii_case("uescape"))
+        if !self.skip_blank()?
+            || !self.text[self.at..].get(..7).is_some_and(|w| w.eq_ignore_ascii_case("uescape"))
         {
             self.at = back;
             return Ok('\\');

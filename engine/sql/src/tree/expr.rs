@@ -472,6 +472,9 @@ pub struct TypeName {
     pub name: ObjectName,
     /// `numeric(10, 2)`: the expressions in parentheses.
     pub typmods: Vec<Expr>,
+    /// The modifier of an interval restricted to some fields, without a precision; `typmods` is
+    /// empty then.
+    pub interval_typmod: Option<i32>,
     /// Array bounds, one per dimension, `None` for `[]`.
     pub array_bounds: Vec<Option<i32>>,
     pub setof: bool,

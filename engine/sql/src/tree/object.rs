@@ -249,8 +249,14 @@ pub enum CommentTarget {
     /// COMMENT ON TYPE and DOMAIN.
     Type(TypeName),
     /// COMMENT ON CONSTRAINT c ON DOMAIN d.
-    DomainConstraint { constraint: Ident, domain: TypeName },
+    DomainConstraint {
+        constraint: Ident,
+        domain: TypeName,
+    },
     /// COMMENT ON CAST.
-    Cast { source: TypeName, target: TypeName },
+    Cast {
+        source: TypeName,
+        target: TypeName,
+    },
     LargeObject(String),
 }

@@ -29,7 +29,10 @@ pub struct Query {
 pub enum QueryBody {
     Select(Box<Select>),
     /// VALUES (...), (...).
-    Values { rows: Vec<Vec<Expr>>, pos: usize },
+    Values {
+        rows: Vec<Vec<Expr>>,
+        pos: usize,
+    },
     SetOp(Box<SetOperation>),
 }
 
@@ -112,10 +115,21 @@ pub struct Target {
 pub enum GroupBy {
     Expr(Expr),
     /// `()`.
-    Empty { pos: usize },
-    Rollup { items: Vec<Expr>, pos: usize },
-    Cube { items: Vec<Expr>, pos: usize },
-    Sets { items: Vec<GroupBy>, pos: usize },
+    Empty {
+        pos: usize,
+    },
+    Rollup {
+        items: Vec<Expr>,
+        pos: usize,
+    },
+    Cube {
+        items: Vec<Expr>,
+        pos: usize,
+    },
+    Sets {
+        items: Vec<GroupBy>,
+        pos: usize,
+    },
 }
 
 /// WITH.
@@ -187,16 +201,8 @@ pub struct ColumnDefinition {
 /// One item of FROM.
 #[derive(Clone, Debug)]
 pub enum TableRef {
-    Relation {
-        relation: RelationName,
-        sample: Option<Box<TableSample>>,
-    },
-    Subquery {
-        lateral: bool,
-        query: Box<Query>,
-        alias: Option<Alias>,
-        pos: usize,
-    },
+    Relation { relation: RelationName, sample: Option<Box<TableSample>> },
+    Subquery { lateral: bool, query: Box<Query>, alias: Option<Alias>, pos: usize },
     Function(Box<TableFunction>),
     Join(Box<Join>),
 }

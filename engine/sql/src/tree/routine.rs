@@ -2,6 +2,7 @@
 #![allow(missing_docs)] // Fields bear the grammar's own names; types and variants are documented.
 
 use super::expr::*;
+use super::session::SetStatement;
 use super::table::{ColumnConstraint, ColumnDef, TableConstraint};
 use super::utility::*;
 use std::ops::Range;
@@ -9,11 +10,23 @@ use std::ops::Range;
 /// CREATE TYPE.
 #[derive(Clone, Debug)]
 pub enum CreateType {
-    Composite { name: ObjectName, columns: Vec<ColumnDef> },
-    Enum { name: ObjectName, labels: Vec<String> },
-    Range { name: ObjectName, options: Vec<DefElem> },
+    Composite {
+        name: ObjectName,
+        columns: Vec<ColumnDef>,
+    },
+    Enum {
+        name: ObjectName,
+        labels: Vec<String>,
+    },
+    Range {
+        name: ObjectName,
+        options: Vec<DefElem>,
+    },
     /// `CREATE TYPE name` or `CREATE TYPE name (INPUT = ...)`.
-    Base { name: ObjectName, options: Option<Vec<DefElem>> },
+    Base {
+        name: ObjectName,
+        options: Option<Vec<DefElem>>,
+    },
 }
 
 /// ALTER TYPE ... ADD VALUE / RENAME VALUE.
@@ -26,7 +39,11 @@ pub enum AlterEnum {
         /// The neighbour, and whether the new label goes after it.
         neighbour: Option<(String, bool)>,
     },
-    RenameValue { name: ObjectName, old: String, new: String },
+    RenameValue {
+        name: ObjectName,
+        old: String,
+        new: String,
+    },
 }
 
 /// CREATE DOMAIN.

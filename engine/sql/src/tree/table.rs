@@ -110,11 +110,19 @@ pub enum ColumnConstraintKind {
     NotNull,
     Null,
     Default(Expr),
-    Check { expr: Expr, no_inherit: bool },
+    Check {
+        expr: Expr,
+        no_inherit: bool,
+    },
     /// GENERATED ALWAYS AS (expr) STORED.
-    Generated { expr: Expr },
+    Generated {
+        expr: Expr,
+    },
     /// GENERATED {ALWAYS|BY DEFAULT} AS IDENTITY.
-    Identity { always: bool, options: Vec<SequenceOption> },
+    Identity {
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
     Unique(IndexConstraint),
     PrimaryKey(IndexConstraint),
     References(References),
@@ -184,10 +192,21 @@ pub struct TableConstraint {
 /// What a table constraint says.
 #[derive(Clone, Debug)]
 pub enum TableConstraintKind {
-    Check { expr: Expr },
-    Unique { columns: Vec<Ident>, index: IndexConstraint },
-    PrimaryKey { columns: Vec<Ident>, index: IndexConstraint },
-    ForeignKey { columns: Vec<Ident>, references: References },
+    Check {
+        expr: Expr,
+    },
+    Unique {
+        columns: Vec<Ident>,
+        index: IndexConstraint,
+    },
+    PrimaryKey {
+        columns: Vec<Ident>,
+        index: IndexConstraint,
+    },
+    ForeignKey {
+        columns: Vec<Ident>,
+        references: References,
+    },
     Exclude {
         method: Option<Ident>,
         /// Each element with its operator.
@@ -226,30 +245,92 @@ pub struct AlterTable {
 /// One action of ALTER TABLE.
 #[derive(Clone, Debug)]
 pub enum AlterTableCommand {
-    AddColumn { if_not_exists: bool, column: ColumnDef },
-    DropColumn { if_exists: bool, name: Ident, behavior: DropBehavior },
+    AddColumn {
+        if_not_exists: bool,
+        column: ColumnDef,
+    },
+    DropColumn {
+        if_exists: bool,
+        name: Ident,
+        behavior: DropBehavior,
+    },
     /// ALTER COLUMN ... TYPE.
-    AlterType { name: Ident, type_name: TypeName, collation: Option<ObjectName>, using: Option<Expr> },
-    SetDefault { name: Ident, expr: Expr },
-    DropDefault { name: Ident },
-    SetNotNull { name: Ident },
-    DropNotNull { name: Ident },
-    DropExpression { name: Ident, if_exists: bool },
+    AlterType {
+        name: Ident,
+        type_name: TypeName,
+        collation: Option<ObjectName>,
+        using: Option<Expr>,
+    },
+    SetDefault {
+        name: Ident,
+        expr: Expr,
+    },
+    DropDefault {
+        name: Ident,
+    },
+    SetNotNull {
+        name: Ident,
+    },
+    DropNotNull {
+        name: Ident,
+    },
+    DropExpression {
+        name: Ident,
+        if_exists: bool,
+    },
     /// SET STATISTICS, by name or (for indexes) by column number.
-    SetStatistics { name: Option<Ident>, number: Option<i32>, target: i32 },
-    SetStorage { name: Ident, storage: Ident },
-    SetCompression { name: Ident, method: Ident },
-    SetColumnOptions { name: Ident, options: Vec<DefElem> },
-    ResetColumnOptions { name: Ident, options: Vec<DefElem> },
-    AddIdentity { name: Ident, always: bool, options: Vec<SequenceOption> },
-    SetIdentity { name: Ident, always: Option<bool>, options: Vec<SequenceOption> },
-    DropIdentity { name: Ident, if_exists: bool },
+    SetStatistics {
+        name: Option<Ident>,
+        number: Option<i32>,
+        target: i32,
+    },
+    SetStorage {
+        name: Ident,
+        storage: Ident,
+    },
+    SetCompression {
+        name: Ident,
+        method: Ident,
+    },
+    SetColumnOptions {
+        name: Ident,
+        options: Vec<DefElem>,
+    },
+    ResetColumnOptions {
+        name: Ident,
+        options: Vec<DefElem>,
+    },
+    AddIdentity {
+        name: Ident,
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
+    SetIdentity {
+        name: Ident,
+        always: Option<bool>,
+        options: Vec<SequenceOption>,
+    },
+    DropIdentity {
+        name: Ident,
+        if_exists: bool,
+    },
     AddConstraint(TableConstraint),
-    AlterConstraint { name: Ident, attributes: ConstraintAttributes },
-    ValidateConstraint { name: Ident },
-    DropConstraint { name: Ident, if_exists: bool, behavior: DropBehavior },
+    AlterConstraint {
+        name: Ident,
+        attributes: ConstraintAttributes,
+    },
+    ValidateConstraint {
+        name: Ident,
+    },
+    DropConstraint {
+        name: Ident,
+        if_exists: bool,
+        behavior: DropBehavior,
+    },
     OwnerTo(RoleSpec),
-    ClusterOn { index: Ident },
+    ClusterOn {
+        index: Ident,
+    },
     SetWithoutCluster,
     SetLogged,
     SetUnlogged,
@@ -264,13 +345,30 @@ pub enum AlterTableCommand {
     NotOf,
     ReplicaIdentity(ReplicaIdentity),
     /// ENABLE or DISABLE TRIGGER.
-    Trigger { name: TriggerTarget, state: TriggerState },
+    Trigger {
+        name: TriggerTarget,
+        state: TriggerState,
+    },
     /// ENABLE or DISABLE RULE.
-    Rule { name: Ident, state: TriggerState },
-    RowSecurity { enable: bool },
-    ForceRowSecurity { force: bool },
-    AttachPartition { partition: ObjectName, bound: Option<PartitionBound> },
-    DetachPartition { partition: ObjectName, concurrently: bool, finalize: bool },
+    Rule {
+        name: Ident,
+        state: TriggerState,
+    },
+    RowSecurity {
+        enable: bool,
+    },
+    ForceRowSecurity {
+        force: bool,
+    },
+    AttachPartition {
+        partition: ObjectName,
+        bound: Option<PartitionBound>,
+    },
+    DetachPartition {
+        partition: ObjectName,
+        concurrently: bool,
+        finalize: bool,
+    },
 }
 
 /// REPLICA IDENTITY.

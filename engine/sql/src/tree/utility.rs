@@ -2,10 +2,11 @@
 #![allow(missing_docs)] // Fields bear the grammar's own names; types and variants are documented.
 
 use super::expr::*;
-use super::query::*;
-use super::statement::Statement;
 use super::object::*;
+use super::query::*;
 use super::routine::*;
+use super::session::*;
+use super::statement::Statement;
 use super::table::*;
 use std::ops::Range;
 
@@ -19,26 +20,70 @@ pub enum UtilityStatement {
     AlterTable(AlterTable),
     CreateIndex(CreateIndex),
     CreateView(CreateView),
-    RefreshMaterializedView { concurrently: bool, name: ObjectName, with_data: bool },
+    RefreshMaterializedView {
+        concurrently: bool,
+        name: ObjectName,
+        with_data: bool,
+    },
     CreateSequence(CreateSequence),
     AlterSequence(AlterSequence),
     CreateSchema(CreateSchema),
-    CreateDatabase { name: Ident, options: Vec<DefElem> },
-    AlterDatabase { name: Ident, options: Vec<DefElem> },
+    CreateDatabase {
+        name: Ident,
+        options: Vec<DefElem>,
+    },
+    AlterDatabase {
+        name: Ident,
+        options: Vec<DefElem>,
+    },
     /// ALTER DATABASE name SET TABLESPACE.
-    AlterDatabaseTablespace { name: Ident, tablespace: Ident },
+    AlterDatabaseTablespace {
+        name: Ident,
+        tablespace: Ident,
+    },
     /// ALTER DATABASE name SET/RESET.
-    AlterDatabaseSet { name: Ident, setting: SetStatement },
-    DropDatabase { name: Ident, if_exists: bool, force: bool },
-    CreateRole { kind: RoleKind, name: RoleSpec, options: Vec<RoleOption> },
-    AlterRole { role: RoleSpec, options: Vec<RoleOption> },
+    AlterDatabaseSet {
+        name: Ident,
+        setting: SetStatement,
+    },
+    DropDatabase {
+        name: Ident,
+        if_exists: bool,
+        force: bool,
+    },
+    CreateRole {
+        kind: RoleKind,
+        name: RoleSpec,
+        options: Vec<RoleOption>,
+    },
+    AlterRole {
+        role: RoleSpec,
+        options: Vec<RoleOption>,
+    },
     /// ALTER ROLE name [IN DATABASE db] SET/RESET; `role` is `None` for ALL.
-    AlterRoleSet { role: Option<RoleSpec>, database: Option<Ident>, setting: SetStatement },
+    AlterRoleSet {
+        role: Option<RoleSpec>,
+        database: Option<Ident>,
+        setting: SetStatement,
+    },
     /// ALTER GROUP name ADD/DROP USER.
-    AlterGroup { group: RoleSpec, add: bool, members: Vec<RoleSpec> },
-    DropRole { roles: Vec<RoleSpec>, if_exists: bool },
-    ReassignOwned { roles: Vec<RoleSpec>, new_role: RoleSpec },
-    DropOwned { roles: Vec<RoleSpec>, behavior: DropBehavior },
+    AlterGroup {
+        group: RoleSpec,
+        add: bool,
+        members: Vec<RoleSpec>,
+    },
+    DropRole {
+        roles: Vec<RoleSpec>,
+        if_exists: bool,
+    },
+    ReassignOwned {
+        roles: Vec<RoleSpec>,
+        new_role: RoleSpec,
+    },
+    DropOwned {
+        roles: Vec<RoleSpec>,
+        behavior: DropBehavior,
+    },
     Grant(Grant),
     GrantRole(GrantRole),
     AlterDefaultPrivileges(AlterDefaultPrivileges),
@@ -46,48 +91,118 @@ pub enum UtilityStatement {
     /// ALTER ... RENAME.
     Rename(Rename),
     /// ALTER ... SET SCHEMA.
-    AlterObjectSchema { object: ObjectType, target: ObjectRef, if_exists: bool, new_schema: Ident },
+    AlterObjectSchema {
+        object: ObjectType,
+        target: ObjectRef,
+        if_exists: bool,
+        new_schema: Ident,
+    },
     /// ALTER ... OWNER TO, for what ALTER TABLE's grammar does not cover.
-    AlterOwner { object: ObjectType, target: ObjectRef, new_owner: RoleSpec },
-    Comment { object: ObjectType, target: CommentTarget, text: Option<String> },
+    AlterOwner {
+        object: ObjectType,
+        target: ObjectRef,
+        new_owner: RoleSpec,
+    },
+    Comment {
+        object: ObjectType,
+        target: CommentTarget,
+        text: Option<String>,
+    },
     Set(SetStatement),
     /// SHOW name; `None` is SHOW ALL.
-    Show { name: Option<String> },
+    Show {
+        name: Option<String>,
+    },
     Explain(Explain),
-    Prepare { name: Ident, types: Vec<TypeName>, statement: Box<Statement> },
+    Prepare {
+        name: Ident,
+        types: Vec<TypeName>,
+        statement: Box<Statement>,
+    },
     Execute(Execute),
     /// DEALLOCATE; `None` is ALL.
-    Deallocate { name: Option<Ident> },
+    Deallocate {
+        name: Option<Ident>,
+    },
     DeclareCursor(DeclareCursor),
     Fetch(Fetch),
     /// CLOSE; `None` is ALL.
-    ClosePortal { name: Option<Ident> },
+    ClosePortal {
+        name: Option<Ident>,
+    },
     Copy(Copy),
-    Truncate { relations: Vec<RelationName>, restart_identity: bool, behavior: DropBehavior },
+    Truncate {
+        relations: Vec<RelationName>,
+        restart_identity: bool,
+        behavior: DropBehavior,
+    },
     Vacuum(Vacuum),
-    Cluster { verbose: bool, relation: Option<ObjectName>, index: Option<Ident> },
-    Reindex { kind: ReindexKind, options: Vec<DefElem>, name: Option<ObjectName> },
-    Lock { relations: Vec<RelationName>, mode: LockMode, nowait: bool },
+    Cluster {
+        verbose: bool,
+        relation: Option<ObjectName>,
+        index: Option<Ident>,
+    },
+    Reindex {
+        kind: ReindexKind,
+        options: Vec<DefElem>,
+        name: Option<ObjectName>,
+    },
+    Lock {
+        relations: Vec<RelationName>,
+        mode: LockMode,
+        nowait: bool,
+    },
     Discard(DiscardTarget),
     Checkpoint,
-    Load { file: String },
-    Listen { channel: Ident },
+    Load {
+        file: String,
+    },
+    Listen {
+        channel: Ident,
+    },
     /// UNLISTEN; `None` is `*`.
-    Unlisten { channel: Option<Ident> },
-    Notify { channel: Ident, payload: Option<String> },
+    Unlisten {
+        channel: Option<Ident>,
+    },
+    Notify {
+        channel: Ident,
+        payload: Option<String>,
+    },
     /// SET CONSTRAINTS; empty for ALL.
-    SetConstraints { names: Vec<ObjectName>, deferred: bool },
-    Do { language: Option<Ident>, body: String, body_pos: usize },
+    SetConstraints {
+        names: Vec<ObjectName>,
+        deferred: bool,
+    },
+    Do {
+        language: Option<Ident>,
+        body: String,
+        body_pos: usize,
+    },
     Call(Box<FuncCall>),
     CreateType(CreateType),
     AlterEnum(AlterEnum),
     CreateDomain(CreateDomain),
-    AlterDomain { name: ObjectName, command: AlterDomainCommand },
+    AlterDomain {
+        name: ObjectName,
+        command: AlterDomainCommand,
+    },
     CreateFunction(Box<CreateFunction>),
     /// CREATE EXTENSION.
-    CreateExtension { name: Ident, if_not_exists: bool, options: Vec<DefElem> },
-    CreateTablespace { name: Ident, owner: Option<RoleSpec>, location: String, options: Vec<DefElem> },
-    DropTablespace { name: Ident, if_exists: bool },
+    CreateExtension {
+        name: Ident,
+        if_not_exists: bool,
+        options: Vec<DefElem>,
+    },
+    CreateTablespace {
+        name: Ident,
+        owner: Option<RoleSpec>,
+        location: String,
+        options: Vec<DefElem>,
+    },
+    DropTablespace {
+        name: Ident,
+        if_exists: bool,
+    },
     /// A statement of PostgreSQL's that is not built yet; running it is 0A000.
     NotYet {
         /// The statement's name, such as `CREATE TRIGGER`.
@@ -145,55 +260,6 @@ impl DefValue {
             DefValue::List(items) => items.iter().map(DefValue::text).collect::<Vec<_>>().join(", "),
             DefValue::Star => "*".into(),
             DefValue::None => "none".into(),
-        }
-    }
-}
-
-/// BEGIN, COMMIT and so on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TransactionStatement {
-    /// BEGIN.
-    Begin(TransactionModes),
-    /// START TRANSACTION.
-    Start(TransactionModes),
-    /// COMMIT or END [AND CHAIN].
-    Commit { chain: bool },
-    /// ROLLBACK or ABORT [AND CHAIN].
-    Rollback { chain: bool },
-    Savepoint(Ident),
-    Release(Ident),
-    RollbackTo(Ident),
-    /// PREPARE TRANSACTION.
-    PrepareTransaction(String),
-    CommitPrepared(String),
-    RollbackPrepared(String),
-}
-
-/// ISOLATION LEVEL, READ ONLY, DEFERRABLE.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TransactionModes {
-    pub isolation: Option<IsolationLevel>,
-    pub read_only: Option<bool>,
-    pub deferrable: Option<bool>,
-}
-
-/// The four levels by name; READ UNCOMMITTED behaves as READ COMMITTED.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IsolationLevel {
-    ReadUncommitted,
-    ReadCommitted,
-    RepeatableRead,
-    Serializable,
-}
-
-impl IsolationLevel {
-    /// As the setting `transaction_isolation` shows it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            IsolationLevel::ReadUncommitted => "read uncommitted",
-            IsolationLevel::ReadCommitted => "read committed",
-            IsolationLevel::RepeatableRead => "repeatable read",
-            IsolationLevel::Serializable => "serializable",
         }
     }
 }
@@ -326,57 +392,6 @@ pub struct CreateSchema {
     pub elements: Vec<Statement>,
 }
 
-/// SET and RESET.
-#[derive(Clone, Debug)]
-pub struct SetStatement {
-    /// SET LOCAL.
-    pub local: bool,
-    pub action: SetAction,
-}
-
-/// What SET does.
-#[derive(Clone, Debug)]
-pub enum SetAction {
-    /// SET name = values. TIME ZONE, NAMES, ROLE and so on come under their setting's name.
-    Value { name: String, values: Vec<SetValue> },
-    /// SET name TO DEFAULT.
-    Default { name: String },
-    /// SET name FROM CURRENT (of CREATE FUNCTION).
-    FromCurrent { name: String },
-    /// RESET name.
-    Reset { name: String },
-    ResetAll,
-    /// SET TRANSACTION.
-    Transaction(TransactionModes),
-    /// SET SESSION CHARACTERISTICS AS TRANSACTION.
-    SessionCharacteristics(TransactionModes),
-    /// SET TRANSACTION SNAPSHOT.
-    TransactionSnapshot(String),
-}
-
-/// One value of SET.
-#[derive(Clone, Debug)]
-pub enum SetValue {
-    /// A string or a bare word.
-    String(String),
-    Integer(i32),
-    /// Any other number, as written.
-    Number(String),
-    /// SET TIME ZONE INTERVAL '...': the type (with its typmod) and the string.
-    Interval { type_name: TypeName, text: String },
-}
-
-impl SetValue {
-    /// The value as text.
-    pub fn text(&self) -> String {
-        match self {
-            SetValue::String(s) | SetValue::Number(s) => s.clone(),
-            SetValue::Integer(i) => i.to_string(),
-            SetValue::Interval { text, .. } => text.clone(),
-        }
-    }
-}
-
 /// EXPLAIN.
 #[derive(Clone, Debug)]
 pub struct Explain {
@@ -439,9 +454,14 @@ pub struct Copy {
 /// What COPY reads or writes.
 #[derive(Clone, Debug)]
 pub enum CopySource {
-    Relation { name: ObjectName, columns: Vec<Ident> },
+    Relation {
+        name: ObjectName,
+        columns: Vec<Ident>,
+    },
     /// COPY (query) TO, with the query's bytes.
-    Query { statement: Box<Statement> },
+    Query {
+        statement: Box<Statement>,
+    },
 }
 
 /// VACUUM and ANALYZE.

@@ -31,7 +31,11 @@ const NAMED: &[(&[&str], ObjectType, &str)] = &[
     (&["statistics"], ObjectType::Statistics, "ALTER STATISTICS"),
     (&["subscription"], ObjectType::Subscription, "ALTER SUBSCRIPTION"),
     (&["tablespace"], ObjectType::Tablespace, "ALTER TABLESPACE"),
-    (&["text", "search", "configuration"], ObjectType::TextSearchConfiguration, "ALTER TEXT SEARCH CONFIGURATION"),
+    (
+        &["text", "search", "configuration"],
+        ObjectType::TextSearchConfiguration,
+        "ALTER TEXT SEARCH CONFIGURATION",
+    ),
     (&["text", "search", "dictionary"], ObjectType::TextSearchDictionary, "ALTER TEXT SEARCH DICTIONARY"),
     (&["text", "search", "parser"], ObjectType::TextSearchParser, "ALTER TEXT SEARCH PARSER"),
     (&["text", "search", "template"], ObjectType::TextSearchTemplate, "ALTER TEXT SEARCH TEMPLATE"),
@@ -110,15 +114,33 @@ impl Cursor<'_> {
             self.advance();
             self.advance();
             let new_schema = self.col_id()?;
-            return Ok(UtilityStatement::AlterObjectSchema { object, target: target(), if_exists, new_schema });
+            return Ok(UtilityStatement::AlterObjectSchema {
+                object,
+                target: target(),
+                if_exists,
+                new_schema,
+            });
         }
         let is_option = self.at_any(&[
-            "as", "cache", "cycle", "no", "increment", "maxvalue", "minvalue", "owned", "sequence", "start",
+            "as",
+            "cache",
+            "cycle",
+            "no",
+            "increment",
+            "maxvalue",
+            "minvalue",
+            "owned",
+            "sequence",
+            "start",
             "restart",
         ]);
         if object == ObjectType::Sequence && is_option {
             let options = self.sequence_options()?;
-            return Ok(UtilityStatement::AlterSequence(AlterSequence { name: relation.name, if_exists, options }));
+            return Ok(UtilityStatement::AlterSequence(AlterSequence {
+                name: relation.name,
+                if_exists,
+                options,
+            }));
         }
         if object == ObjectType::Index && self.at("depends") {
             return self.not_yet("ALTER INDEX DEPENDS ON EXTENSION");
@@ -216,7 +238,11 @@ impl Cursor<'_> {
         if self.eat_seq(&["rename", "value"]) {
             let old = self.string()?;
             self.expect("to")?;
-            return Ok(UtilityStatement::AlterEnum(AlterEnum::RenameValue { name, old, new: self.string()? }));
+            return Ok(UtilityStatement::AlterEnum(AlterEnum::RenameValue {
+                name,
+                old,
+                new: self.string()?,
+            }));
         }
         if self.eat_seq(&["rename", "attribute"]) {
             let subname = Some(self.col_id()?);
@@ -250,7 +276,12 @@ impl Cursor<'_> {
         }
         let commands = self.comma_list(Self::alter_attribute)?;
         let relation = RelationName { name, inherit: true, alias: None };
-        Ok(UtilityStatement::AlterTable(AlterTable { object: ObjectType::Type, if_exists: false, relation, commands }))
+        Ok(UtilityStatement::AlterTable(AlterTable {
+            object: ObjectType::Type,
+            if_exists: false,
+            relation,
+            commands,
+        }))
     }
 
     /// ADD, DROP or ALTER ATTRIBUTE of a composite type.

@@ -29,8 +29,8 @@ impl Cursor<'_> {
     fn alter_table_command(&mut self) -> PgResult<AlterTableCommand> {
         use AlterTableCommand as C;
         let word = self.expect_one(&[
-            "add", "alter", "drop", "set", "reset", "validate", "owner", "cluster", "inherit", "no", "of", "not",
-            "replica", "enable", "disable", "force",
+            "add", "alter", "drop", "set", "reset", "validate", "owner", "cluster", "inherit", "no", "of",
+            "not", "replica", "enable", "disable", "force",
         ])?;
         Ok(match word {
             "add" => return self.alter_table_add(),
@@ -170,8 +170,18 @@ impl Cursor<'_> {
             return Ok(C::SetColumnOptions { name, options: self.reloptions()? });
         }
         let is_identity = self.at_any(&[
-            "generated", "as", "cache", "cycle", "no", "increment", "maxvalue", "minvalue", "owned", "sequence",
-            "start", "restart",
+            "generated",
+            "as",
+            "cache",
+            "cycle",
+            "no",
+            "increment",
+            "maxvalue",
+            "minvalue",
+            "owned",
+            "sequence",
+            "start",
+            "restart",
         ]);
         if is_identity {
             self.back();
@@ -183,7 +193,9 @@ impl Cursor<'_> {
                 self.expect("null")?;
                 C::SetNotNull { name }
             }
-            "statistics" => C::SetStatistics { name: Some(name), number: None, target: self.signed_integer()? },
+            "statistics" => {
+                C::SetStatistics { name: Some(name), number: None, target: self.signed_integer()? }
+            }
             "storage" => C::SetStorage { name, storage: self.col_id()? },
             "compression" => C::SetCompression { name, method: self.compression_method()? },
             _ => {

@@ -52,8 +52,20 @@ impl Cursor<'_> {
             return Ok((*object, CommentTarget::Object(ObjectRef::named(name))));
         }
         let word = self.expect_one(&[
-            "type", "domain", "aggregate", "function", "procedure", "routine", "operator", "constraint", "policy",
-            "rule", "trigger", "cast", "large", "transform",
+            "type",
+            "domain",
+            "aggregate",
+            "function",
+            "procedure",
+            "routine",
+            "operator",
+            "constraint",
+            "policy",
+            "rule",
+            "trigger",
+            "cast",
+            "large",
+            "transform",
         ])?;
         let named = |object, target| Ok((object, CommentTarget::Object(target)));
         match word {
@@ -105,7 +117,10 @@ impl Cursor<'_> {
         if self.at("domain") && self.at_col_id_nth(1) {
             self.advance();
             let domain = TypeName::plain(self.any_name()?, Vec::new());
-            return Ok((ObjectType::DomainConstraint, CommentTarget::DomainConstraint { constraint, domain }));
+            return Ok((
+                ObjectType::DomainConstraint,
+                CommentTarget::DomainConstraint { constraint, domain },
+            ));
         }
         let of = Some(self.any_name()?);
         let name = ObjectName { parts: vec![constraint] };

@@ -45,8 +45,7 @@ impl Cursor<'_> {
             Some("initially") if self.at_nth(1, "immediate") => "INITIALLY IMMEDIATE",
             _ => return Ok(false),
         };
-        let refuse =
-            |message: String| Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(pos)));
+        let refuse = |message: String| Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(pos)));
         clause.split(' ').for_each(|_| self.advance());
         let target = constraints.last_mut().filter(|c| {
             use ColumnConstraintKind::*;
@@ -191,7 +190,8 @@ impl Cursor<'_> {
                 "full" => MatchType::Full,
                 "simple" => MatchType::Simple,
                 _ => {
-                    let error = PgError::new(code::FEATURE_NOT_SUPPORTED, "MATCH PARTIAL not yet implemented");
+                    let error =
+                        PgError::new(code::FEATURE_NOT_SUPPORTED, "MATCH PARTIAL not yet implemented");
                     return Err(error.at(Some(match_pos)));
                 }
             };

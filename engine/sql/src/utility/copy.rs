@@ -36,7 +36,8 @@ impl Cursor<'_> {
         self.expect_lparen()?;
         let start = self.pos();
         let kind = self.dml_statement()?.into();
-        let statement = Box::new(Statement { text_range: start..self.end_of_last(), kind, notices: Vec::new() });
+        let statement =
+            Box::new(Statement { text_range: start..self.end_of_last(), kind, notices: Vec::new() });
         self.expect_rparen()?;
         self.expect("to")?;
         let (filename, is_program) = self.copy_file(false)?;

@@ -143,8 +143,16 @@ impl Cursor<'_> {
 
     fn like_option(&mut self) -> PgResult<LikeOption> {
         let word = self.expect_one(&[
-            "comments", "compression", "constraints", "defaults", "generated", "identity", "indexes", "statistics",
-            "storage", "all",
+            "comments",
+            "compression",
+            "constraints",
+            "defaults",
+            "generated",
+            "identity",
+            "indexes",
+            "statistics",
+            "storage",
+            "all",
         ])?;
         Ok(match word {
             "comments" => LikeOption::Comments,
@@ -188,8 +196,15 @@ impl Cursor<'_> {
             c.eat_seq(&["with", "options"]);
             let pos = name.pos;
             let (collation, constraints) = c.column_qualifiers()?;
-            let column =
-                ColumnDef { name, type_name: None, compression: None, storage: None, collation, constraints, pos };
+            let column = ColumnDef {
+                name,
+                type_name: None,
+                compression: None,
+                storage: None,
+                collation,
+                constraints,
+                pos,
+            };
             Ok(TableElement::Column(column))
         })?;
         self.expect_rparen()?;
@@ -243,7 +258,9 @@ impl Cursor<'_> {
             let slot = match name.as_str() {
                 "modulus" => &mut modulus,
                 "remainder" => &mut remainder,
-                other => return refuse(format!("unrecognized hash partition bound specification \"{other}\"")),
+                other => {
+                    return refuse(format!("unrecognized hash partition bound specification \"{other}\""));
+                }
             };
             if slot.is_some() {
                 return refuse(format!("{} for hash partition provided more than once", name.as_str()));
@@ -254,8 +271,9 @@ impl Cursor<'_> {
             }
         }
         self.expect_rparen()?;
-        let missing =
-            |what: &str| PgError::new(code::SYNTAX_ERROR, format!("{what} for hash partition must be specified"));
+        let missing = |what: &str| {
+            PgError::new(code::SYNTAX_ERROR, format!("{what} for hash partition must be specified"))
+        };
         match (modulus, remainder) {
             (Some(modulus), Some(remainder)) => Ok(PartitionBound::Hash { modulus, remainder }),
             (None, _) => Err(missing("modulus").at(Some(pos))),

@@ -208,7 +208,12 @@ impl Cursor<'_> {
                 true => TypeName::plain(ObjectName { parts: vec![self.col_label()?] }, Vec::new()),
                 false => self.type_name()?,
             };
-            args.push(FunctionParameter { name: None, mode: ParameterMode::Default, type_name, default: None });
+            args.push(FunctionParameter {
+                name: None,
+                mode: ParameterMode::Default,
+                type_name,
+                default: None,
+            });
         }
         self.expect_rparen()?;
         Ok(ObjectRef { name: ObjectName { parts }, args: Some(args), of: None })

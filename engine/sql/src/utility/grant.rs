@@ -12,7 +12,9 @@ impl Cursor<'_> {
         let privileges = self.privileges()?;
         if self.at("on") {
             let (object, target) = self.grant_object()?;
-            return self.grant_rest(is_grant, privileges, object, target, option.is_some()).map(UtilityStatement::Grant);
+            return self
+                .grant_rest(is_grant, privileges, object, target, option.is_some())
+                .map(UtilityStatement::Grant);
         }
         self.grant_role(is_grant, privileges, option)
     }
@@ -39,7 +41,10 @@ impl Cursor<'_> {
             let name = if reserved { c.col_label()? } else { c.col_id()? };
             if name.as_str() == "alter" && c.at("system") {
                 c.advance();
-                return Ok(Privilege { name: Some(Ident { name: "alter system".into(), ..name }), columns: Vec::new() });
+                return Ok(Privilege {
+                    name: Some(Ident { name: "alter system".into(), ..name }),
+                    columns: Vec::new(),
+                });
             }
             Ok(Privilege { name: Some(name), columns: c.optional_column_list()? })
         })
@@ -51,13 +56,14 @@ impl Cursor<'_> {
         self.expect("on")?;
         if self.at("all") {
             self.advance();
-            let object = match self.expect_one(&["tables", "sequences", "functions", "procedures", "routines"])? {
-                "tables" => O::Table,
-                "sequences" => O::Sequence,
-                "functions" => O::Function,
-                "procedures" => O::Procedure,
-                _ => O::Routine,
-            };
+            let object =
+                match self.expect_one(&["tables", "sequences", "functions", "procedures", "routines"])? {
+                    "tables" => O::Table,
+                    "sequences" => O::Sequence,
+                    "functions" => O::Function,
+                    "procedures" => O::Procedure,
+                    _ => O::Routine,
+                };
             self.expect_seq(&["in", "schema"])?;
             return Ok((object, GrantTarget::AllInSchema(self.comma_list(Self::col_id)?)));
         }
@@ -78,7 +84,9 @@ impl Cursor<'_> {
             (&["type"], O::Type),
         ];
         let names_follow = |n: usize| {
-            !matches!(self.peek_nth(n), Token::Comma | Token::Period) && !self.at_nth(n, "to") && !self.at_nth(n, "from")
+            !matches!(self.peek_nth(n), Token::Comma | Token::Period)
+                && !self.at_nth(n, "to")
+                && !self.at_nth(n, "from")
         };
         let kind = kinds.iter().find(|(words, _)| self.at_seq(words) && names_follow(words.len()));
         let object = kind.map_or(O::Table, |(_, object)| *object);
@@ -137,7 +145,10 @@ impl Cursor<'_> {
         privileges: Vec<Privilege>,
         option: Option<&'static str>,
     ) -> PgResult<UtilityStatement> {
-        if privileges.is_empty() || option == Some("grant") || privileges.iter().any(|p| !p.columns.is_empty()) {
+        if privileges.is_empty()
+            || option == Some("grant")
+            || privileges.iter().any(|p| !p.columns.is_empty())
+        {
             return self.unexpected();
         }
         let roles = privileges.into_iter().filter_map(|p| p.name).collect();
@@ -172,15 +183,14 @@ impl Cursor<'_> {
         let option = self.option_for(is_grant)?;
         let privileges = self.privileges()?;
         self.expect("on")?;
-        let object = match self
-            .expect_one(&["tables", "functions", "routines", "sequences", "types", "schemas"])?
-        {
-            "tables" => O::Table,
-            "functions" | "routines" => O::Function,
-            "sequences" => O::Sequence,
-            "types" => O::Type,
-            _ => O::Schema,
-        };
+        let object =
+            match self.expect_one(&["tables", "functions", "routines", "sequences", "types", "schemas"])? {
+                "tables" => O::Table,
+                "functions" | "routines" => O::Function,
+                "sequences" => O::Sequence,
+                "types" => O::Type,
+                _ => O::Schema,
+            };
         let target = GrantTarget::Objects(Vec::new());
         let action = self.grant_rest(is_grant, privileges, object, target, option.is_some())?;
         Ok(UtilityStatement::AlterDefaultPrivileges(AlterDefaultPrivileges { schemas, roles, action }))

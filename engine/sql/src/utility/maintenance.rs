@@ -12,7 +12,9 @@ impl Cursor<'_> {
         if *self.peek() == Token::LParen {
             options = self.utility_options()?;
         } else {
-            for words in [["full", "full"], ["freeze", "freeze"], ["verbose", "verbose"], ["analyze", "analyse"]] {
+            for words in
+                [["full", "full"], ["freeze", "freeze"], ["verbose", "verbose"], ["analyze", "analyse"]]
+            {
                 let pos = self.pos();
                 if self.at_any(&words) {
                     self.advance();
@@ -42,7 +44,9 @@ impl Cursor<'_> {
         if !self.at_col_id() {
             return Ok(Vec::new());
         }
-        self.comma_list(|c| Ok(VacuumRelation { name: c.qualified_name()?, columns: c.optional_column_list()? }))
+        self.comma_list(|c| {
+            Ok(VacuumRelation { name: c.qualified_name()?, columns: c.optional_column_list()? })
+        })
     }
 
     pub(super) fn cluster(&mut self) -> PgResult<UtilityStatement> {

@@ -53,13 +53,14 @@ impl Cursor<'_> {
     fn def_arg(&mut self) -> PgResult<DefValue> {
         match self.peek() {
             Token::Number(..) => self.numeric_value(),
-            Token::Plus | Token::Minus if matches!(self.peek_nth(1), Token::Number(..)) => self.numeric_value(),
+            Token::Plus | Token::Minus if matches!(self.peek_nth(1), Token::Number(..)) => {
+                self.numeric_value()
+            }
             Token::Word(_) => {
                 if self.eat("none") {
                     return Ok(DefValue::None);
                 }
-                let reserved =
-                    self.word().is_some_and(|w| keywords::category(w) == Some(Category::Reserved));
+                let reserved = self.word().is_some_and(|w| keywords::category(w) == Some(Category::Reserved));
                 if reserved {
                     return Ok(DefValue::String(self.col_label()?.name.to_string()));
                 }

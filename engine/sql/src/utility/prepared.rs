@@ -22,7 +22,8 @@ impl Cursor<'_> {
         }
         let start = self.pos();
         let kind = self.explainable()?;
-        let statement = Box::new(Statement { text_range: start..self.end_of_last(), kind, notices: Vec::new() });
+        let statement =
+            Box::new(Statement { text_range: start..self.end_of_last(), kind, notices: Vec::new() });
         Ok(UtilityStatement::Explain(Explain { options, statement }))
     }
 
@@ -57,7 +58,8 @@ impl Cursor<'_> {
         self.expect("as")?;
         let start = self.pos();
         let kind = self.dml_statement()?.into();
-        let statement = Box::new(Statement { text_range: start..self.end_of_last(), kind, notices: Vec::new() });
+        let statement =
+            Box::new(Statement { text_range: start..self.end_of_last(), kind, notices: Vec::new() });
         Ok(UtilityStatement::Prepare { name, types, statement })
     }
 
@@ -155,7 +157,9 @@ impl Cursor<'_> {
             .find(|w| self.at(w));
         let Some(word) = word else {
             return match self.peek() {
-                Token::Number(..) | Token::Plus | Token::Minus => Ok(Forward(i64::from(self.signed_integer()?))),
+                Token::Number(..) | Token::Plus | Token::Minus => {
+                    Ok(Forward(i64::from(self.signed_integer()?)))
+                }
                 _ => Ok(Forward(1)),
             };
         };
@@ -203,9 +207,7 @@ impl Cursor<'_> {
         }
         match body {
             Some((body, body_pos)) => Ok(UtilityStatement::Do { language, body, body_pos }),
-            None => {
-                Err(PgError::new(redoubt_error::code::SYNTAX_ERROR, "no inline code specified"))
-            }
+            None => Err(PgError::new(redoubt_error::code::SYNTAX_ERROR, "no inline code specified")),
         }
     }
 

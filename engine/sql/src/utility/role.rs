@@ -49,7 +49,11 @@ impl Cursor<'_> {
         let is_group = self.expect_one(&["role", "user", "group"])? == "group";
         if !is_group && self.eat("all") {
             let database = self.in_database()?;
-            return Ok(UtilityStatement::AlterRoleSet { role: None, database, setting: self.set_or_reset()? });
+            return Ok(UtilityStatement::AlterRoleSet {
+                role: None,
+                database,
+                setting: self.set_or_reset()?,
+            });
         }
         let role = self.role_spec()?;
         if self.eat_seq(&["rename", "to"]) {

@@ -115,7 +115,11 @@ impl Cursor<'_> {
                 | (Some("time" | "timestamp"), Some("with" | "without"))
                 | (Some("interval"), Some("year" | "month" | "day" | "hour" | "minute" | "second"))
         );
-        !two_word_type && !self.at_nth(1, "default") && !self.at_nth(1, "array") && !self.at_nth(1, "order") && !self.at("setof")
+        !two_word_type
+            && !self.at_nth(1, "default")
+            && !self.at_nth(1, "array")
+            && !self.at_nth(1, "order")
+            && !self.at("setof")
     }
 
     fn function_option(&mut self) -> PgResult<Option<FunctionOption>> {
@@ -237,7 +241,15 @@ impl Cursor<'_> {
         let pos = name.pos;
         let type_name = Some(self.type_name()?);
         let collation = if self.eat("collate") { Some(self.any_name()?) } else { None };
-        Ok(ColumnDef { name, type_name, compression: None, storage: None, collation, constraints: Vec::new(), pos })
+        Ok(ColumnDef {
+            name,
+            type_name,
+            compression: None,
+            storage: None,
+            collation,
+            constraints: Vec::new(),
+            pos,
+        })
     }
 
     pub(super) fn create_domain(&mut self) -> PgResult<UtilityStatement> {

@@ -6,7 +6,17 @@ use redoubt_error::PgResult;
 use sqlparser::tokenizer::Token;
 
 const STARTS: &[&str] = &[
-    "as", "cache", "cycle", "no", "increment", "maxvalue", "minvalue", "owned", "sequence", "start", "restart",
+    "as",
+    "cache",
+    "cycle",
+    "no",
+    "increment",
+    "maxvalue",
+    "minvalue",
+    "owned",
+    "sequence",
+    "start",
+    "restart",
 ];
 
 impl Cursor<'_> {
@@ -36,7 +46,16 @@ impl Cursor<'_> {
         use SequenceOptionKind as K;
         let pos = self.pos();
         let kind = match self.expect_one(&[
-            "as", "cache", "cycle", "no", "increment", "maxvalue", "minvalue", "owned", "sequence", "start",
+            "as",
+            "cache",
+            "cycle",
+            "no",
+            "increment",
+            "maxvalue",
+            "minvalue",
+            "owned",
+            "sequence",
+            "start",
             "restart",
         ])? {
             "as" => K::As(self.type_name()?),

@@ -11,15 +11,13 @@ impl Cursor<'_> {
         if self.at("constraints") && !matches!(self.peek_nth(1), Token::Eq) && !self.at_nth(1, "to") {
             return self.set_constraints();
         }
-        let local = self.at("local") && !matches!(self.peek_nth(1), Token::Eq) && !self.at_nth(1, "to");
-        if local {
-            self.advance();
-        } else if self.at("session")
-            && !self.at_nth(1, "authorization")
-            && !self.at_nth(1, "characteristics")
-            && !matches!(self.peek_nth(1), Token::Eq)
-            && !self.at_nth(1, "to")
-        {
+        // LOCAL and SESSION may also be the name of a setting: then TO or = stands behind.
+        let is_name = matches!(self.peek_nth(1), Token::Eq) || self.at_nth(1, "to");
+        let local = self.at("local") && !is_name;
+        let session = self.at("session")
+            && !is_name
+            && !matches!(self.word_nth(1), Some("authorization" | "characteristics"));
+        if local || session {
             self.advance();
         }
         let action = if self.eat_seq(&["session", "characteristics"]) {
@@ -40,10 +38,8 @@ impl Cursor<'_> {
     /// What SET sets, as CREATE FUNCTION and ALTER ROLE also say it.
     pub(super) fn set_rest_more(&mut self) -> PgResult<SetAction> {
         let plain = matches!(self.peek_nth(1), Token::Eq | Token::Period) || self.at_nth(1, "to");
-        if !plain {
-            if let Some(action) = self.set_special()? {
-                return Ok(action);
-            }
+        if !plain && let Some(action) = self.set_special()? {
+            return Ok(action);
         }
         let name = self.setting_name()?;
         if self.eat_seq(&["from", "current"]) {

@@ -8,8 +8,16 @@ use sqlparser::tokenizer::Token;
 impl Cursor<'_> {
     pub(super) fn transaction(&mut self) -> PgResult<UtilityStatement> {
         use TransactionStatement as T;
-        let word =
-            self.expect_one(&["abort", "begin", "start", "commit", "end", "rollback", "savepoint", "release"])?;
+        let word = self.expect_one(&[
+            "abort",
+            "begin",
+            "start",
+            "commit",
+            "end",
+            "rollback",
+            "savepoint",
+            "release",
+        ])?;
         let statement = match word {
             "begin" => {
                 self.work();
