@@ -356,8 +356,8 @@ impl Analyzer<'_> {
                 .at(position)
         };
         let mut fields = fields.into_iter();
-        let mut coerced = Vec::with_capacity(desc.attrs().len());
-        for (index, attribute) in desc.attrs().iter().enumerate() {
+        let mut coerced = Vec::with_capacity(desc.attrs.len());
+        for (index, attribute) in desc.attrs.iter().enumerate() {
             if attribute.dropped {
                 coerced.push(constant(Datum::Null, types::INT4));
                 continue;

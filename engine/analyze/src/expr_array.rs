@@ -224,7 +224,7 @@ impl Analyzer<'_> {
             if let Some(index) = index {
                 let column = entry.columns[index];
                 let dropped =
-                    matches!(&entry.kind, RteKind::Relation { desc, .. } if desc.attrs()[index].dropped);
+                    matches!(&entry.kind, RteKind::Relation { desc, .. } if desc.attrs[index].dropped);
                 if !dropped {
                     return Ok(Some(Expr::Var(crate::query::Var {
                         attno: index as i16 + 1,
@@ -240,9 +240,9 @@ impl Analyzer<'_> {
             return Ok(None);
         }
         let desc = self.catalog.composite_desc(ty.type_oid)?;
-        let found = desc.attrs().iter().position(|attribute| !attribute.dropped && &*attribute.name == name);
+        let found = desc.attrs.iter().position(|attribute| !attribute.dropped && &*attribute.name == name);
         Ok(found.map(|index| {
-            let attribute = &desc.attrs()[index];
+            let attribute = &desc.attrs[index];
             let ty = ColumnType {
                 type_oid: attribute.type_oid,
                 typmod: attribute.typmod,
