@@ -16,6 +16,7 @@
 //! locking rules.
 
 mod blocking;
+mod client;
 pub mod fields;
 pub mod kinds;
 mod latch;
@@ -26,6 +27,7 @@ mod space;
 mod volume;
 
 pub use blocking::{BlockingHook, blocking, set_blocking_hook};
+pub use client::report as report_volume_error;
 pub use latch::{PinnedPage, ReadGuard};
 pub use memory::MemVolume;
 pub use mtr::{Latched, Mtr};

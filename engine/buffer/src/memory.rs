@@ -201,7 +201,11 @@ impl PageVolume for MemVolume {
     }
 
     fn reserve(&self, records: u32, bytes: u32) -> PgResult<Budget> {
-        if self.inner.state.lock().fenced { Err(fenced()) } else { Ok(Budget { records, bytes }) }
+        if self.inner.state.lock().fenced {
+            Err(fenced())
+        } else {
+            Ok(Budget { records, bytes, reservation: None })
+        }
     }
 
     fn append(

@@ -21,6 +21,8 @@ pub struct Budget {
     pub records: u32,
     /// Encoded bytes of operations that may be appended.
     pub bytes: u32,
+    /// What the volume over storage nodes gave; a volume in memory gives nothing.
+    pub(crate) reservation: Option<redoubt_client::Reservation>,
 }
 
 /// Where a mini-transaction has gone in the log.
