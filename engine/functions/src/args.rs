@@ -166,6 +166,7 @@ converted! {
     Arc<str>: value => Datum::Text(value);
     Vec<u8>: value => Datum::Bytea(value.into());
     &[u8]: value => Datum::Bytea(value.into());
+    Arc<[u8]>: value => Datum::Bytea(value);
     Numeric: value => Datum::Numeric(Arc::new(value));
     ArrayValue: value => Datum::Array(Arc::new(value));
     Arc<ArrayValue>: value => Datum::Array(value);

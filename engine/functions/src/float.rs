@@ -3,10 +3,10 @@
 //! With `extra_float_digits` above zero, output is the shortest decimal that reads back as the
 //! same number; otherwise it is C's `%g` with that many digits fewer.
 
+use crate::Datum;
 use crate::float_shortest::{Decimal, shortest_f32, shortest_f64};
 use crate::io::{TypeIo, invalid_syntax};
 use crate::text::is_c_space;
-use crate::{Datum, Env};
 use redoubt_error::{PgError, PgResult, code};
 
 /// `float4`.
@@ -346,16 +346,4 @@ pub(crate) fn general_string(value: f64, precision: i32) -> String {
         write_general(value, precision, &mut out);
     }
     String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Shortest output whatever the settings say.
-pub(crate) fn write_float8_shortest(value: f64, out: &mut Vec<u8>) {
-    write_float8(value, 1, out);
-}
-
-/// Settings-dependent `float8` text, used where a text is needed rather than bytes.
-pub(crate) fn float8_text(value: f64, env: &dyn Env) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_float8(value, env.settings().extra_float_digits, &mut out);
-    out
 }

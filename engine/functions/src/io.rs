@@ -1,7 +1,7 @@
 //! Text and binary formats of every type: PostgreSQL's input, output, receive and send functions.
 
 use crate::{Datum, Env, Oid, types};
-use crate::{boolean, float, integer, numeric_io, text};
+use crate::{boolean, bytea, float, integer, numeric_io, system_types, text};
 use redoubt_error::{PgError, PgResult, code};
 
 /// The four I/O functions of a base type. A typmod of -1 asks for no length coercion.
@@ -25,6 +25,10 @@ pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
         types::INT2 => &integer::INT2_IO,
         types::INT4 => &integer::INT4_IO,
         types::INT8 => &integer::INT8_IO,
+        types::BYTEA => &bytea::BYTEA_IO,
+        types::UUID => &system_types::UUID_IO,
+        types::PG_LSN => &system_types::LSN_IO,
+        types::TID => &system_types::TID_IO,
         types::FLOAT4 => &float::FLOAT4_IO,
         types::FLOAT8 => &float::FLOAT8_IO,
         types::NUMERIC => &numeric_io::NUMERIC_IO,

@@ -16,9 +16,14 @@ type Family = &'static [(&'static str, ScalarFn)];
 #[rustfmt::skip]
 static FAMILIES: &[Family] = &[
     crate::boolean::BUILTINS,
+    crate::bytea::BUILTINS,
     crate::float_ops::BUILTINS,
     crate::integer_ops::BUILTINS,
+    crate::like::BUILTINS,
     crate::numeric_ops::BUILTINS,
+    crate::quote::BUILTINS,
+    crate::string_ops::BUILTINS,
+    crate::system_types::BUILTINS,
     crate::text::BUILTINS,
 ];
 
