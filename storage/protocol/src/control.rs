@@ -28,6 +28,9 @@ pub struct ControlState {
     pub volume_epoch: VolumeEpoch,
     /// The voided ranges, as of the history's own epoch.
     pub history: Arc<History>,
+    /// The volume epoch of whoever wrote the history here. Among histories it decides, before their own
+    /// epochs, which is the later word: a recovery may have to take back a newer history that never opened.
+    pub history_writer: VolumeEpoch,
     /// The protection group's membership.
     pub membership: Arc<Membership>,
     /// Whether the SCL has once reached the segment's join point.
@@ -50,6 +53,7 @@ impl ControlState {
             geometry,
             volume_epoch: message.volume_epoch,
             history: Arc::clone(&message.history),
+            history_writer: message.volume_epoch,
             membership: Arc::clone(&message.membership),
             joined: false,
         };
@@ -61,9 +65,9 @@ impl ControlState {
 
     /// Checks that the parts belong together.
     fn check(&self) -> Result<(), DecodeError> {
-        let history_epoch = self.history.epoch();
-        if history_epoch > self.volume_epoch {
-            let value = history_epoch.get();
+        let (history, writer) = (self.history.epoch(), self.history_writer);
+        if history > writer || writer > self.volume_epoch {
+            let value = history.get();
             return Err(DecodeError::OutOfRange { field: "history epoch", value });
         }
         Ok(())
@@ -72,6 +76,12 @@ impl ControlState {
     /// The SCL from which the segment counts in quorums; nothing once it has left the membership.
     pub fn join_point(&self) -> Option<Lsn> {
         self.membership.member(self.address.segment).map(|m| m.join_point)
+    }
+
+    /// Whether a history is a later word than the one held: written by a later incarnation, or by the same
+    /// one under a later epoch.
+    pub fn is_superseded_by(&self, history: &History, writer: VolumeEpoch) -> bool {
+        (writer, history.epoch()) > (self.history_writer, self.history.epoch())
     }
 
     /// The fencing numbers.
@@ -98,6 +108,7 @@ impl ControlState {
         w.u64(self.address.segment.get());
         w.u64(self.geometry.segment_pages());
         w.u64(self.volume_epoch.get());
+        w.u64(self.history_writer.get());
         w.bool(self.joined);
         w.history(&self.history);
         w.membership(&self.membership);
@@ -119,11 +130,21 @@ impl ControlState {
         let geometry = VolumeGeometry::new(pages)
             .ok_or(DecodeError::OutOfRange { field: "segment pages", value: pages })?;
         let volume_epoch = r.volume_epoch()?;
+        let history_writer = r.volume_epoch()?;
         let joined = r.bool("joined")?;
         let history = Arc::new(r.history()?);
         let membership = Arc::new(r.membership()?);
         r.finish()?;
-        let state = ControlState { volume, address, geometry, volume_epoch, history, membership, joined };
+        let state = ControlState {
+            volume,
+            address,
+            geometry,
+            volume_epoch,
+            history,
+            history_writer,
+            membership,
+            joined,
+        };
         state.check()?;
         Ok(state)
     }

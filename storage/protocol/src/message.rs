@@ -153,8 +153,8 @@ pub struct WriteHistory {
     pub request: RequestId,
     /// The epoch of the recovery or writer that sends it.
     pub volume_epoch: VolumeEpoch,
-    /// The history. Its own epoch may be older than `volume_epoch`, when recovery brings a segment that was
-    /// absent up to the history it starts from.
+    /// The history. Its own epoch may be older than `volume_epoch`, when recovery brings a segment to the
+    /// history it starts from: up to it, or back from one whose recovery never opened.
     pub history: Arc<History>,
 }
 

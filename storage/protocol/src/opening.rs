@@ -249,8 +249,11 @@ impl OpeningCore {
                 continue;
             };
             let message = match candidate.scl {
-                _ if candidate.history_epoch < base => {
-                    // It missed whole writers: first it must let go of what has been voided meanwhile.
+                scl if candidate.history_epoch < base
+                    || (candidate.history_epoch > base && scl < Some(tail)) =>
+                {
+                    // It missed whole writers and must let go of what was voided meanwhile; or it holds the
+                    // history of a recovery that never opened and would refuse what that one had voided.
                     let request = self.take_request();
                     let history = Arc::clone(&decision.base_history);
                     let volume_epoch = self.epoch;
@@ -339,12 +342,14 @@ impl OpeningCore {
     }
 
     fn on_history_written(&mut self, written: &HistoryWritten) {
+        let epoch = self.epoch;
         let Some(group) = self.groups.get_mut(written.from.pg.get() as usize) else { return };
-        if written.volume_epoch != self.epoch {
+        if written.volume_epoch != epoch {
             return;
         }
         let Some(candidate) = group.candidate(written.from.segment) else { return };
-        if written.history_epoch > candidate.history_epoch {
+        // Once it holds this recovery's history, an answer about the base one is an old answer.
+        if written.history_epoch != candidate.history_epoch && candidate.history_epoch < epoch {
             candidate.history_epoch = written.history_epoch;
             candidate.scl = Some(written.scl);
             candidate.busy = false;

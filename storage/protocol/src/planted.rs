@@ -18,18 +18,19 @@ pub enum Planted {
     EpochCheckedOnlyAtReceipt,
     /// A segment's promise to refuse older epochs is lost when it restarts.
     VolatileEpoch,
-    /// A segment reports what it held when the seal arrived instead of when its promise was durable.
+    /// A segment reports what it held when the seal arrived, and refuses older epochs only once its promise
+    /// is durable.
     ReportBeforeSeal,
-    /// The writer counts acknowledgements of older epochs.
-    OldEpochAcksCount,
     /// Recovery takes the lowest SCL of the voters.
     RecoverMinimum,
     /// Recovery adds its range to the union of all histories it saw.
     HistoryMerged,
     /// Recovery writes only its own range.
     HistoryForgotten,
-    /// A segment takes records of an epoch whose history it does not have.
-    AppendsWithoutHistory,
+    /// A segment takes records from peers whatever their epoch, the voided ones included.
+    StaleGossipTaken,
+    /// Recovery and the writer count a joining segment before it has reached its join point.
+    JoinerCountsEarly,
     /// The voided range ends at the highest LSN seen rather than the highest that could exist.
     VoidOnlySeen,
     /// A segment serves a page although its SCL is below what the read point needs.

@@ -81,14 +81,14 @@ pub(crate) fn decide_with(
     bugs: Bugs,
 ) -> Result<Decision, Undecided> {
     for (pg, group) in numbered(groups) {
-        check_group(pg, group, epoch)?;
+        check_group(pg, group, epoch, bugs)?;
     }
     let base = base_history(groups, epoch, bugs);
     let mut voices = Vec::with_capacity(groups.len());
     for (pg, group) in numbered(groups) {
         voices.push(group_voice(pg, group, &base, bugs)?);
     }
-    let all_voters = || groups.iter().flat_map(voters);
+    let all_voters = || groups.iter().flat_map(|g| voters(g, bugs));
     let persisted = all_voters().map(|r| base.clipped(r.persisted_vdl)).max().unwrap_or(Lsn::ZERO);
     let (vcl, vdl) = walk(persisted, &voices);
     let tails = numbered(groups).zip(&voices).map(|((pg, _), voice)| tail_at(pg, voice, vdl));
@@ -108,21 +108,22 @@ fn numbered(groups: &[GroupReports]) -> impl Iterator<Item = (PgId, &GroupReport
 }
 
 /// The reports that count: of members that have reached their join point and can read back what they hold.
-fn voters(group: &GroupReports) -> impl Iterator<Item = &SealReport> {
+fn voters(group: &GroupReports, bugs: Bugs) -> impl Iterator<Item = &SealReport> {
     let is_member = |r: &&SealReport| group.membership.member(r.from.segment).is_some();
-    group.reports.iter().filter(is_member).filter(|r| r.joined && r.clean)
+    let joined = move |r: &&SealReport| r.joined || bugs.has(Planted::JoinerCountsEarly);
+    group.reports.iter().filter(is_member).filter(joined).filter(|r| r.clean)
 }
 
 /// Whether enough have reported for this group: a read quorum of voters, and for group 0 promises of a
 /// write quorum, so that two recoveries cannot both get past it (step 2).
-fn check_group(pg: PgId, group: &GroupReports, epoch: VolumeEpoch) -> Result<(), Undecided> {
+fn check_group(pg: PgId, group: &GroupReports, epoch: VolumeEpoch, bugs: Bugs) -> Result<(), Undecided> {
     if group.reports.iter().any(|r| r.volume_epoch != epoch || r.from.pg != pg) {
         return Err(Undecided::Contradiction(pg));
     }
     if group.reports.iter().any(|r| r.membership.epoch() > group.membership.epoch()) {
         return Err(Undecided::NewerMembership(pg));
     }
-    let votes = |s: SegmentId| voters(group).any(|r| r.from.segment == s);
+    let votes = |s: SegmentId| voters(group, bugs).any(|r| r.from.segment == s);
     let promised = |s: SegmentId| group.reports.iter().any(|r| r.from.segment == s);
     let enough = group.membership.read().is_met(votes)
         && (pg != PgId::new(0) || group.membership.write().is_met(promised));
@@ -133,9 +134,9 @@ fn check_group(pg: PgId, group: &GroupReports, epoch: VolumeEpoch) -> Result<(),
 /// A newer one was written by a recovery that never opened, because opening needs a write quorum of every
 /// group; its range must not be believed, for it would kill what a later writer was acknowledged.
 fn base_history(groups: &[GroupReports], epoch: VolumeEpoch, bugs: Bugs) -> Arc<History> {
-    let highest = |g: &GroupReports| voters(g).map(|r| r.history.epoch()).max();
+    let highest = |g: &GroupReports| voters(g, bugs).map(|r| r.history.epoch()).max();
     let e = groups.iter().filter_map(highest).min().unwrap_or(VolumeEpoch::ZERO);
-    let all = || groups.iter().flat_map(voters).map(|r| &r.history);
+    let all = || groups.iter().flat_map(|g| voters(g, bugs)).map(|r| &r.history);
     if bugs.has(Planted::HistoryForgotten) {
         return Arc::new(History::new(VolumeEpoch::ZERO));
     }
@@ -167,7 +168,7 @@ fn group_voice<'a>(
     base: &History,
     bugs: Bugs,
 ) -> Result<Voice<'a>, Undecided> {
-    let heard = voters(group).filter_map(|report| {
+    let heard = voters(group, bugs).filter_map(|report| {
         check_report(report).then_some(())?;
         Some(Voice { report, scl: live_scl(report, base)? })
     });

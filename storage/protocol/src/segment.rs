@@ -275,6 +275,8 @@ impl SegmentCore {
 
     /// Handles a message addressed to this segment. Messages that only segments send are ignored.
     pub fn on_message(&mut self, from: Origin, message: Message) {
+        // A restart may have found what was missing; nothing else would say so in an idle group.
+        self.join_if_reached();
         match message {
             Message::Append(m) => self.on_append(from, m),
             Message::ReadPage(m) => self.on_read(from, m),
@@ -318,9 +320,7 @@ impl SegmentCore {
         }
         let Some(batch) = &append.batch else { return Ok(()) };
         // A writer allocates only above everything that was ever voided.
-        if batch.summary().first() <= self.durable.history.end()
-            && !self.bugs.has(Planted::AppendsWithoutHistory)
-        {
+        if batch.summary().first() <= self.durable.history.end() {
             return Err(Refusal::BadRecords);
         }
         Ok(())
@@ -335,6 +335,9 @@ impl SegmentCore {
         let summary = fill.batch.summary();
         let voided = self.durable.history.voids_any(summary.first(), summary.last());
         match admitted {
+            _ if fill.source == FillSource::Peer && self.bugs.has(Planted::StaleGossipTaken) => {
+                self.take_batch(from, &fill.batch);
+            }
             Err(reason) => self.refuse(from, RequestId::new(0), reason),
             Ok(()) if voided => self.refuse(from, RequestId::new(0), Refusal::BadRecords),
             Ok(()) => self.take_batch(from, &fill.batch),
@@ -347,7 +350,7 @@ impl SegmentCore {
     fn admit(&self, epochs: Epochs) -> Result<(), Refusal> {
         self.admit_recovery(epochs.volume)?;
         let installed = self.durable.history.epoch();
-        if installed != epochs.volume && !self.bugs.has(Planted::AppendsWithoutHistory) {
+        if installed != epochs.volume {
             return Err(Refusal::NeedHistory { installed });
         }
         let current = self.promised.membership_epoch();
@@ -460,6 +463,11 @@ impl SegmentCore {
             }
             self.links.mark_persisted(done.token, done.first);
             self.persist_positions(done.positions);
+            if fenced {
+                self.links.advance(false);
+                self.send_ack_under(done.positions.volume_epoch, done.from);
+                continue;
+            }
             // One flush completes many batches, nearly always of one origin: one answer each.
             if last_origin.is_some_and(|o| o != done.from) {
                 self.answer_persisted(last_origin);
@@ -512,8 +520,10 @@ impl SegmentCore {
 
     /// A segment that replaces another counts once it holds all that was durable when it joined.
     fn join_if_reached(&mut self) {
-        let reached = self.promised.join_point().is_some_and(|p| self.links.scl() >= p);
-        if reached && !self.promised.joined {
+        if self.promised.joined || self.health == Health::LogDead {
+            return;
+        }
+        if self.promised.join_point().is_some_and(|p| self.links.scl() >= p) {
             self.promised.joined = true;
             self.persist_control(None);
         }

@@ -1,5 +1,6 @@
 //! Tests that need more than one machine, or whole tables.
 
+mod changes;
 mod checkers;
 mod rng;
 mod schedule;

@@ -393,7 +393,7 @@ impl WriterCore {
         if ack.volume_epoch > self.volume_epoch {
             return self.fence(ack.volume_epoch);
         }
-        if ack.volume_epoch < self.volume_epoch && !self.bugs.has(Planted::OldEpochAcksCount) {
+        if ack.volume_epoch < self.volume_epoch {
             return WriterEvent::Nothing;
         }
         self.take_scl(ack.from, ack.scl)

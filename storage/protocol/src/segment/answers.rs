@@ -22,6 +22,12 @@ impl SegmentCore {
         self.send(to, Message::AppendAck(AppendAck { from, volume_epoch, scl }));
     }
 
+    /// Only for a planted bug: an acknowledgement under the epoch of a fenced writer.
+    pub(super) fn send_ack_under(&mut self, volume_epoch: VolumeEpoch, to: Origin) {
+        let (from, scl) = (self.durable.address, self.links.scl());
+        self.send(to, Message::AppendAck(AppendAck { from, volume_epoch, scl }));
+    }
+
     pub(super) fn send_history_written(&mut self, to: Origin, request: RequestId) {
         let message = HistoryWritten {
             from: self.durable.address,

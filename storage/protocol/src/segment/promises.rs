@@ -14,20 +14,27 @@ impl SegmentCore {
             let report = self.report(seal.request);
             return self.send(from, Message::SealReport(report.into()));
         }
+        if self.bugs.has(Planted::ReportBeforeSeal) {
+            return self.report_before_seal(from, &seal);
+        }
         self.promise_epoch(seal.volume_epoch);
         self.persist_control(Some((from, seal.request, Then::Seal)));
         self.check_order();
     }
 
-    /// Replaces the history by a whole new one, which takes effect when it is durable.
+    /// Replaces the history by a whole other one, which takes effect when it is durable.
+    ///
+    /// Nearly always the other one is newer. But a recovery that finds a history of which some group's read
+    /// quorum knows nothing has proof that its writer never opened: it writes the list it starts from back
+    /// over it, or its copies of records which that list lets live would be refused as voided.
     pub(super) fn on_write_history(&mut self, from: Origin, write: &WriteHistory) {
         if let Err(reason) = self.admit_history(write) {
             return self.refuse(from, write.request, reason);
         }
         self.promise_epoch(write.volume_epoch);
-        let newer = write.history.epoch() > self.promised.history.epoch();
-        if newer {
+        if self.promised.is_superseded_by(&write.history, write.volume_epoch) {
             self.promised.history = Arc::clone(&write.history);
+            self.promised.history_writer = write.volume_epoch;
         }
         if self.promised == self.durable {
             return self.send_history_written(from, write.request);
@@ -41,7 +48,7 @@ impl SegmentCore {
         if write.history.epoch() > write.volume_epoch {
             return Err(Refusal::BadRecords);
         }
-        let newer = write.history.epoch() > self.promised.history.epoch();
+        let newer = self.promised.is_superseded_by(&write.history, write.volume_epoch);
         if newer && self.links.can_void(&write.history).is_err() {
             return Err(Refusal::HistoryTooDeep { linked: self.links.base() });
         }
@@ -86,14 +93,22 @@ impl SegmentCore {
         let token = ControlToken::new(self.next_control_token);
         self.next_control_token += 1;
         let control = self.promised.clone();
-        let early_report = match then {
-            Some((_, request, Then::Seal)) if self.bugs.has(Planted::ReportBeforeSeal) => {
-                Some(self.report(request))
-            }
-            _ => None,
-        };
+        let early_report = None;
         self.outputs.push_back(Output::PersistControl { token, control: control.clone() });
         self.unflushed_control.push_back(UnflushedControl { token, control, then, early_report });
+    }
+
+    /// Only for the planted bug of that name.
+    fn report_before_seal(&mut self, from: Origin, seal: &Seal) {
+        let before = self.promised.clone();
+        let mut report = self.report(seal.request);
+        report.volume_epoch = seal.volume_epoch;
+        self.promised.volume_epoch = seal.volume_epoch;
+        self.persist_control(Some((from, seal.request, Then::Seal)));
+        self.promised = before;
+        if let Some(last) = self.unflushed_control.back_mut() {
+            last.early_report = Some(report);
+        }
     }
 
     /// Every control state up to and including `upto` is durable: it takes effect and is answered.
@@ -106,8 +121,11 @@ impl SegmentCore {
                 break;
             }
             let Some(done) = self.unflushed_control.pop_front() else { break };
-            let new_history = done.control.history.epoch() > self.durable.history.epoch();
+            let new_history = done.control.history != self.durable.history;
             self.durable = done.control;
+            if self.bugs.has(Planted::ReportBeforeSeal) {
+                self.promise_epoch(self.durable.volume_epoch.max(self.promised.volume_epoch));
+            }
             if new_history {
                 self.put_history_in_force();
             }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use redoubt_page::{Lsn, PgId, VolumeEpoch};
 
 use super::world::{Disk, Node};
+use crate::geometry::Membership;
 use crate::history::History;
 use crate::message::{AppendAck, ReadPage};
 use crate::recovery::Decision;
@@ -125,6 +126,14 @@ impl Truth {
         if let Some((_, (vdl, _))) = self.opened.range(..epoch).next_back() {
             assert!(*vdl <= start.vdl, "VDL fell from {vdl} to {} across a recovery", start.vdl);
         }
+        // A fenced writer may be told of acknowledgements after the decision, not of new ones.
+        for (writer, acknowledged) in self.acknowledged.range(..epoch) {
+            assert!(
+                *acknowledged <= start.vdl,
+                "epoch {epoch} opens at {}, but epoch {writer} had acknowledged {acknowledged}",
+                start.vdl
+            );
+        }
         for (pg, group) in (0_u32..).map(PgId::new).zip(&start.groups) {
             let expected = self.tail_at(&start.history, pg, start.vdl);
             assert_eq!(group.tail, expected, "tail of {pg} at {} in epoch {epoch}", start.vdl);
@@ -175,10 +184,12 @@ impl Truth {
     }
 
     /// After healing: every segment holds exactly what survived, and says so.
-    pub(crate) fn check_converged(&self, nodes: &[Node]) {
+    pub(crate) fn check_converged(&self, nodes: &[Node], memberships: &[Arc<Membership>]) {
         let Some((epoch, (_, history))) = self.opened.last_key_value() else { return };
         for node in nodes {
-            let Some(core) = node.core.as_ref().filter(|_| !node.log_dead) else { continue };
+            let membership = &memberships[node.address.pg.get() as usize];
+            let counts = membership.member(node.address.segment).is_some() && !node.log_dead;
+            let Some(core) = node.core.as_ref().filter(|_| counts) else { continue };
             let last = self.tail_at(history, node.address.pg, Lsn::MAX);
             assert_eq!(core.scl(), last, "{:?} did not converge under epoch {epoch}", node.address);
             self.check_chain(&held_on_disk(&node.disk), last, node);

@@ -28,6 +28,9 @@ struct Weights {
     block: usize,
     checkpoint: usize,
     fail: usize,
+    change: usize,
+    bounce: usize,
+    delay: usize,
 }
 
 impl Weights {
@@ -48,9 +51,12 @@ impl Weights {
             open: between(0, 3),
             end: between(0, 1),
             read: between(0, 12),
-            block: between(0, 3),
+            block: between(0, 10),
             checkpoint: between(0, 5),
             fail: between(0, 1),
+            change: between(0, 4),
+            bounce: between(0, 8),
+            delay: between(0, 30),
         }
     }
 
@@ -73,6 +79,9 @@ impl Weights {
             self.block,
             self.checkpoint,
             self.fail,
+            self.change,
+            self.bounce,
+            self.delay,
         ];
         let mut left = rng.below(weights.iter().sum());
         for (at, weight) in weights.iter().enumerate() {
@@ -109,6 +118,7 @@ fn step(world: &mut World, weights: &Weights) {
             let at = world.rng.below(world.network.len());
             world.deliver(at, true);
         }
+        3 if world.nodes[node].slow && world.rng.percent(90) => {}
         3 => {
             let count = 1 + world.rng.below(8);
             world.flush(node, count);
@@ -127,13 +137,15 @@ fn step(world: &mut World, weights: &Weights) {
         11 => open(world),
         12 => end_someone(world, writer),
         13 if alive => world.read(writer, node),
-        14 => block(world, writer, node),
+        14 => world.block(writer, node),
         15 => world.checkpoint(node),
-        16 if world.live_segments(node / 6) > 5 && world.rng.percent(10) => {
-            world.nodes[node].log_dead = true;
-            world.with_node(node, |core| core.on_flush_failed());
-            world.nodes[node].log_writes.clear();
+        16 if world.rng.percent(10) => world.fail_log(node),
+        17 => world.change_membership(),
+        18 => {
+            world.kill(node);
+            world.restart(node);
         }
+        19 => delay(world),
         _ => {}
     }
 }
@@ -168,6 +180,19 @@ fn tick(world: &mut World) {
     }
 }
 
+/// A message goes astray, or one that did turns up.
+fn delay(world: &mut World) {
+    if world.limbo.len() > 200 || (world.rng.percent(40) && !world.limbo.is_empty()) {
+        let at = world.rng.below(world.limbo.len());
+        let late = world.limbo.swap_remove(at);
+        world.network.insert(0, late);
+    } else if !world.network.is_empty() {
+        let at = world.rng.below(world.network.len());
+        let message = world.network.remove(at);
+        world.limbo.push(message);
+    }
+}
+
 /// Somebody takes over. Mostly when nobody else is at it: openers that always overtake each other never
 /// get to the end.
 fn open(world: &mut World) {
@@ -189,18 +214,11 @@ fn end_someone(world: &mut World, writer: usize) {
     }
 }
 
-fn block(world: &mut World, writer: usize, node: usize) {
-    use super::world::Party;
-    let (a, b) = (Party::Writer(writer), Party::Segment(node));
-    let pair = if world.rng.percent(50) { (a, b) } else { (b, a) };
-    if !world.blocked.remove(&pair) {
-        world.blocked.insert(pair);
-    }
-}
-
 /// Faults stop. A recovery must open, its writer must be acknowledged, and every segment must converge.
 fn heal(world: &mut World) {
     world.blocked.clear();
+    let late = core::mem::take(&mut world.limbo);
+    world.network.extend(late);
     for writer in &mut world.writers {
         writer.alive = false;
     }
@@ -211,9 +229,10 @@ fn heal(world: &mut World) {
         world.restart(at);
     }
     world.start_opener();
+    world.blocked.clear();
     let last = world.openers.len() - 1;
     for round in 0.. {
-        assert!(round < 300, "recovery does not finish: {:?}", world.openers[last].core.state());
+        assert!(round < 300, "recovery does not finish: {:#?}", world.openers[last].core);
         calm_round(world, None);
         if *world.openers[last].core.state() == OpeningState::Open {
             break;
@@ -227,7 +246,7 @@ fn heal(world: &mut World) {
         calm_round(world, Some(writer));
     }
     world.truth.check_all_acknowledged(world.epoch);
-    world.truth.check_converged(&world.nodes);
+    world.truth.check_converged(&world.nodes, &world.memberships);
 }
 
 fn calm_round(world: &mut World, writer: Option<usize>) {
@@ -264,6 +283,7 @@ struct Outcome {
     decisions: usize,
     openings: usize,
     served: usize,
+    changes: usize,
 }
 
 fn run(seed: u64, planted: Planted, per_node_checks: bool, steps: usize) -> Outcome {
@@ -281,12 +301,12 @@ fn run(seed: u64, planted: Planted, per_node_checks: bool, steps: usize) -> Outc
         );
     }
     heal(&mut world);
-    assert_eq!(world.segment_ids().len(), world.nodes.len());
     Outcome {
         acknowledged: world.truth.acknowledged_count(),
         decisions: world.truth.decisions,
         openings: world.writers.len(),
         served: world.truth.served,
+        changes: world.changes,
     }
 }
 
@@ -297,7 +317,7 @@ fn seeds() -> u64 {
 #[test]
 fn schedules_lose_nothing() {
     let first = std::env::var("REDOUBT_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
-    let mut total = Outcome { acknowledged: 0, decisions: 0, openings: 0, served: 0 };
+    let mut total = Outcome { acknowledged: 0, decisions: 0, openings: 0, served: 0, changes: 0 };
     for seed in first..first + seeds() {
         std::println!("seed {seed}");
         let outcome = run(seed, Planted::None, true, 6_000);
@@ -305,13 +325,15 @@ fn schedules_lose_nothing() {
         total.decisions += outcome.decisions;
         total.openings += outcome.openings;
         total.served += outcome.served;
+        total.changes += outcome.changes;
     }
     std::println!(
-        "{} records acknowledged, {} recoveries decided, {} volumes opened, {} reads served",
+        "{} records acknowledged, {} recoveries decided, {} volumes opened, {} reads served, {} membership steps",
         total.acknowledged,
         total.decisions,
         total.openings,
-        total.served
+        total.served,
+        total.changes
     );
     // A schedule that never gets anywhere proves nothing.
     assert!(total.acknowledged as u64 > 20 * seeds() && total.served as u64 > seeds());

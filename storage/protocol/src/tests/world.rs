@@ -1,7 +1,7 @@
 //! A small world: segments with disks that lose what was not flushed, writers that do not know they are
 //! fenced, openers that race, and a network that drops, repeats and reorders.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use redoubt_page::{Lsn, PageId, PgId, VolumeEpoch};
@@ -14,10 +14,11 @@ use crate::bytes::SharedBytes;
 use crate::control::ControlState;
 use crate::geometry::{Membership, VolumeGeometry};
 use crate::history::History;
-use crate::ids::{Origin, PersistToken, RequestId, SegmentId, VolumeId};
+use crate::ids::{Origin, PersistToken, RequestId, VolumeId};
 use crate::message::*;
 use crate::opening::{OpeningCore, OpeningState};
 use crate::planted::Planted;
+use crate::recovery::Undecided;
 use crate::segment::{Output, Positions, RecordsFor, RestorePoint, SegmentCore};
 use crate::writer::{GroupStart, MIN_UNACKED_BYTES, NewRecord, WriterCore, WriterEvent, WriterStart};
 
@@ -72,6 +73,23 @@ pub(crate) struct Node {
     /// Admitted requests for records, not yet read from the log.
     pub(crate) serving: VecDeque<Output>,
     pub(crate) log_dead: bool,
+    /// Its flushes take long.
+    pub(crate) slow: bool,
+}
+
+impl Node {
+    pub(crate) fn created(address: Address, control: ControlState) -> Node {
+        Node {
+            address,
+            disk: Disk { control, log: Vec::new(), checkpoint: RestorePoint::default() },
+            core: None,
+            log_writes: VecDeque::new(),
+            control_writes: VecDeque::new(),
+            serving: VecDeque::new(),
+            log_dead: false,
+            slow: false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -99,8 +117,14 @@ pub(crate) struct World {
     /// The newest volume epoch given out.
     pub(crate) epoch: VolumeEpoch,
     pub(crate) network: Vec<(Party, Party, Message)>,
+    /// Messages that arrive very late.
+    pub(crate) limbo: Vec<(Party, Party, Message)>,
     pub(crate) blocked: BTreeSet<(Party, Party)>,
     pub(crate) truth: Truth,
+    /// Steps of membership changes begun.
+    pub(crate) changes: usize,
+    /// How often a mini-transaction stays within the last group.
+    last_group_percent: u64,
     next_request: u64,
 }
 
@@ -118,8 +142,11 @@ impl World {
             memberships,
             epoch,
             network: Vec::new(),
+            limbo: Vec::new(),
             blocked: BTreeSet::new(),
             truth: Truth::new(per_node_checks),
+            changes: 0,
+            last_group_percent: 0,
             next_request: 1,
         };
         for (pg, membership) in (0_u32..).zip(world.memberships.clone()) {
@@ -135,21 +162,15 @@ impl World {
                     membership: Arc::clone(&membership),
                 })
                 .expect("a founding member");
-                let disk = Disk { control, log: Vec::new(), checkpoint: RestorePoint::default() };
-                world.nodes.push(Node {
-                    address,
-                    disk,
-                    core: None,
-                    log_writes: VecDeque::new(),
-                    control_writes: VecDeque::new(),
-                    serving: VecDeque::new(),
-                    log_dead: false,
-                });
+                world.nodes.push(Node::created(address, control));
             }
         }
+        let slow_percent = 10 * world.rng.below(6) as u64;
         for at in 0..world.nodes.len() {
+            world.nodes[at].slow = world.rng.percent(slow_percent);
             world.restart(at);
         }
+        world.last_group_percent = 20 * world.rng.below(5) as u64;
         let groups = world
             .memberships
             .iter()
@@ -185,11 +206,13 @@ impl World {
         core.plant(self.planted);
         self.openers.push(Opener { core, epoch: self.epoch, alive: true, decided: false });
         let at = self.openers.len() - 1;
+        self.cut_off_opener(at);
         self.drain_opener(at);
     }
 
     fn node_at(&self, address: Address) -> usize {
-        (address.segment.get() - 1) as usize
+        let found = self.nodes.iter().position(|n| n.address == address);
+        found.expect("every segment named has a node")
     }
 
     pub(crate) fn send(&mut self, from: Party, to: Party, message: Message) {
@@ -270,7 +293,10 @@ impl World {
             self.truth.decided(opener.epoch, decision);
             opener.decided = true;
         }
-        if let OpeningState::Stuck(why) = opener.core.state() {
+        if matches!(opener.core.state(), OpeningState::Stuck(Undecided::NewerMembership(_))) {
+            // It would read the metadata store and start again.
+            opener.alive = false;
+        } else if let OpeningState::Stuck(why) = opener.core.state() {
             panic!("recovery of {:?} is stuck: {why}: {:?}", opener.epoch, opener.core.reports());
         }
         if opener.alive && *opener.core.state() == OpeningState::Open {
@@ -379,7 +405,9 @@ impl World {
 
     /// A segment asks one of its peers for what it lacks.
     pub(crate) fn gossip(&mut self, at: usize) {
-        let peer = at / 6 * 6 + self.rng.below(6);
+        let pg = self.nodes[at].address.pg;
+        let peers: Vec<usize> = (0..self.nodes.len()).filter(|n| self.nodes[*n].address.pg == pg).collect();
+        let peer = peers[self.rng.below(peers.len())];
         let to = self.nodes[peer].address;
         let Some(core) = self.nodes[at].core.as_ref().filter(|_| peer != at) else { return };
         if let Some(ask) = core.gap_question(to) {
@@ -435,15 +463,6 @@ impl World {
         if let Some(core) = &node.core {
             node.disk.checkpoint = core.restore_point();
         }
-    }
-
-    pub(crate) fn live_segments(&self, group: usize) -> usize {
-        let nodes = &self.nodes[group * 6..group * 6 + 6];
-        nodes.iter().filter(|n| !n.log_dead).count()
-    }
-
-    pub(crate) fn segment_ids(&self) -> BTreeMap<SegmentId, usize> {
-        self.nodes.iter().enumerate().map(|(at, n)| (n.address.segment, at)).collect()
     }
 }
 
