@@ -2,14 +2,24 @@
 //!
 //! See `README.md` for the page, the chains of versions, and the locking rules.
 
+mod delete;
 mod fetch;
+mod free_space;
 mod insert;
+mod lock;
+mod modify;
 mod page;
+mod prune;
 mod scan;
+mod update;
+mod visibility_map;
 
 pub use fetch::FetchBuf;
 pub use insert::InsertOptions;
+pub use lock::LockedRow;
+pub use modify::TmResult;
 pub use scan::{Direction, HeapScan};
+pub use update::{UpdateOptions, Updated};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +27,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use redoubt_buffer::{Access, BlockNo, BufferPool, PinnedPage, RelKey, RelNode, Relation, Space, kinds};
 use redoubt_error::PgResult;
 use redoubt_txn::{StatusMissing, TxnManager};
+
+use free_space::FreeSpace;
+use visibility_map::VisibilityMap;
 
 /// The longest row version, header included; PostgreSQL's is 8160.
 pub const MAX_TUPLE_BYTES: usize = redoubt_page::MAX_ITEM_BYTES - page::SPECIAL_BYTES;
@@ -40,14 +53,17 @@ pub struct Heap {
     txns: TxnManager,
     table: TableId,
     main: Arc<Relation>,
+    map: VisibilityMap,
+    free: FreeSpace,
     targets: [AtomicU32; TARGETS],
 }
 
 impl Heap {
     pub(crate) fn open(space: Arc<Space>, txns: TxnManager, node: RelNode, table: TableId) -> PgResult<Self> {
         let main = space.existing_relation(RelKey::main(node))?;
+        let map = VisibilityMap::open(&space, node)?;
         let targets = std::array::from_fn(|_| AtomicU32::new(NO_TARGET));
-        Ok(Self { space, txns, table, main, targets })
+        Ok(Self { space, txns, table, main, map, free: FreeSpace::default(), targets })
     }
 
     /// Its storage's number.

@@ -19,5 +19,8 @@ mod tuple;
 pub mod value;
 
 pub use engine::Engine;
-pub use heap::{Direction, FetchBuf, Heap, HeapScan, InsertOptions, MAX_TUPLE_BYTES, TableId};
+pub use heap::{
+    Direction, FetchBuf, Heap, HeapScan, InsertOptions, LockedRow, MAX_TUPLE_BYTES, TableId, TmResult,
+    UpdateOptions, Updated,
+};
 pub use tuple::{HEADER_BYTES, MAX_COLUMNS, Tid, TupleRef, deform, deform_needed, form_tuple, same_columns};

@@ -85,6 +85,16 @@ impl<'p> Mtr<'p> {
         Some(self.adopt(latch))
     }
 
+    /// As [`Mtr::latch`], unless this MTR has the page already: then that.
+    pub fn latch_once(&mut self, pin: &PinnedPage) -> Latched {
+        let is_it =
+            |page: &LatchedPage| page.latch.as_ref().is_some_and(|latch| latch.guard.page_id() == pin.id());
+        match self.pages.iter().position(is_it) {
+            Some(place) => Latched(place),
+            None => self.adopt(pin.latch_exclusively()),
+        }
+    }
+
     /// The page as it is now, with the changes made so far.
     #[inline]
     pub fn page(&self, page: Latched) -> &Page {

@@ -234,6 +234,17 @@ impl Horizon {
         }
     }
 
+    /// Whether `xid` has committed, wherever.
+    ///
+    /// # Errors
+    /// When a status page has to be loaded first; see [`crate::TxnManager::load_status`].
+    pub fn has_committed(&self, xid: Xid) -> Result<bool, StatusMissing> {
+        match self.directory.state(xid) {
+            Some(state) => Ok(matches!(state, XidState::Committed(_))),
+            None => self.all_see(xid),
+        }
+    }
+
     /// Whether `xid` has failed, so that no snapshot will ever see it.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! Insertion: finding a page with room, and putting rows there.
 
-use redoubt_buffer::{BlockNo, Latched, Mtr, PinnedPage};
+use redoubt_buffer::{BlockNo, Latched, Mtr};
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_page::{MAX_ITEM_BYTES, Op, PAGE_BYTES};
+use redoubt_page::{MAX_ITEM_BYTES, Op, PAGE_BYTES, SLOT_BYTES};
 use redoubt_txn::Txn;
 
 use crate::heap::page::{SPECIAL_BYTES, free_slot, has_room};
+use crate::heap::visibility_map::ChangeTarget;
 use crate::heap::{Heap, MAX_TUPLE_BYTES};
 use crate::tuple::{Tid, stamp_new};
 
@@ -32,10 +33,24 @@ impl InsertOptions {
 pub(super) const OP_BYTES: usize = 16;
 
 /// A latched page with room for a row.
-pub(super) struct Roomy<'p> {
-    pub(super) mtr: Mtr<'p>,
-    pub(super) page: Latched,
-    pub(super) block: BlockNo,
+struct Roomy<'p> {
+    mtr: Mtr<'p>,
+    page: Latched,
+    target: ChangeTarget,
+    block: BlockNo,
+}
+
+impl Roomy<'_> {
+    fn put(&mut self, row: &[u8]) -> Tid {
+        let slot = free_slot(self.mtr.page(self.page));
+        self.mtr.change(self.page, &Op::InsertItem { slot: slot - 1, bytes: row, shift: false });
+        Tid::new(self.block, slot)
+    }
+
+    fn commit(mut self) {
+        self.target.changed(&mut self.mtr, self.page);
+        self.mtr.commit();
+    }
 }
 
 impl Heap {
@@ -47,10 +62,9 @@ impl Heap {
         check_size(tuple)?;
         stamp_new(tuple, txn.xid()?, txn.command_for_write(), 0);
         let mut roomy = self.page_with_room(txn, tuple.len(), options, 1)?;
-        let slot = free_slot(roomy.mtr.page(roomy.page));
-        roomy.mtr.change(roomy.page, &Op::InsertItem { slot: slot - 1, bytes: tuple, shift: false });
-        roomy.mtr.commit();
-        Ok(Tid::new(roomy.block, slot))
+        let tid = roomy.put(tuple);
+        roomy.commit();
+        Ok(tid)
     }
 
     /// Inserts many rows, as many per mini-transaction as a page takes, and appends their places to `tids`.
@@ -80,18 +94,15 @@ impl Heap {
                     break;
                 }
                 bytes_left -= tuple.len() + OP_BYTES;
-                let slot = free_slot(page);
-                roomy.mtr.change(roomy.page, &Op::InsertItem { slot: slot - 1, bytes: tuple, shift: false });
-                tids.push(Tid::new(roomy.block, slot));
+                tids.push(roomy.put(tuple));
                 rest = behind;
             }
-            roomy.mtr.commit();
+            roomy.commit();
         }
         Ok(())
     }
 
-    /// Finds and latches a page where a row of `len` bytes fits, in an MTR with a budget for `rows` of them:
-    /// the page that this connection used last, or the last page, or a new one.
+    /// Finds and latches a page where a row of `len` bytes fits, in an MTR with a budget for `rows` of them.
     fn page_with_room(
         &self,
         txn: &Txn,
@@ -99,45 +110,83 @@ impl Heap {
         options: InsertOptions,
         rows: usize,
     ) -> PgResult<Roomy<'_>> {
-        let backend = txn.backend().id().get();
-        let (reserve, budget) = (options.reserve_bytes(), budget_bytes(len, rows));
-        let last = self.nblocks().checked_sub(1);
-        if let Some(block) = self.target(backend).or(last) {
-            let pin = self.pin(block)?;
-            if let Some(roomy) = self.try_page(&pin, block, len, reserve, budget)? {
-                return Ok(roomy);
-            }
-        }
+        let reserve = options.reserve_bytes();
+        let mut tried = None;
         loop {
-            let (block, pin) = self.extend()?;
-            self.set_target(backend, block);
-            // Others may have found the new page, and filled it, before us.
-            if let Some(roomy) = self.try_page(&pin, block, len, reserve, budget)? {
-                return Ok(roomy);
+            let block = self.candidate(txn, len, options, tried)?;
+            let target = self.pin_for_change(block)?;
+            let mut mtr = self.pool().begin_mtr(2, budget_bytes(len, rows))?;
+            let page = match target.latch(&mut mtr) {
+                Ok(page) => page,
+                Err(_) => continue,
+            };
+            if has_room(mtr.page(page), len, reserve) {
+                return Ok(Roomy { mtr, page, target, block });
             }
+            tried = Some((block, mtr.page(page).reclaimable_free_bytes()));
         }
     }
 
-    fn try_page(
+    /// A block other than `except` with room for a row of `len` bytes, as far as anybody knows.
+    pub(super) fn block_with_room(
         &self,
-        pin: &PinnedPage,
-        block: BlockNo,
+        txn: &Txn,
         len: usize,
-        reserve: usize,
-        budget_bytes: usize,
-    ) -> PgResult<Option<Roomy<'_>>> {
-        let mut mtr = self.pool().begin_mtr(1, budget_bytes)?;
-        let page = mtr.latch(pin);
-        let has_room = has_room(mtr.page(page), len, reserve);
-        Ok(has_room.then_some(Roomy { mtr, page, block }))
+        options: InsertOptions,
+        except: BlockNo,
+    ) -> PgResult<BlockNo> {
+        let mut tried = None;
+        loop {
+            let block = self.candidate(txn, len, options, tried)?;
+            let pin = self.pin(block)?;
+            let page = pin.read();
+            if block != except && has_room(&page, len, options.reserve_bytes()) {
+                return Ok(block);
+            }
+            // The old version's own block is known to be full.
+            let free = if block == except { 0 } else { page.reclaimable_free_bytes() };
+            tried = Some((block, free));
+        }
+    }
+
+    /// The next block to try, after one that had too little room (with what it had): what this connection used
+    /// last; what the free-space map knows; the last block; a new one. The order is PostgreSQL's, and so is the
+    /// order of rows that follows from it.
+    fn candidate(
+        &self,
+        txn: &Txn,
+        len: usize,
+        options: InsertOptions,
+        tried: Option<(BlockNo, usize)>,
+    ) -> PgResult<BlockNo> {
+        let backend = txn.backend().id().get();
+        let wanted = len + SLOT_BYTES + options.reserve_bytes();
+        let known = match tried {
+            None => {
+                let target = self.target(backend).or_else(|| self.free.find(wanted));
+                target.filter(|&block| block < self.nblocks()).or_else(|| self.nblocks().checked_sub(1))
+            }
+            Some((block, free)) => {
+                let neighbour = self.free.record_and_find(block, free, wanted);
+                neighbour.filter(|&other| other != block && other < self.nblocks())
+            }
+        };
+        let block = match known {
+            Some(block) => block,
+            None => self.extend()?.0,
+        };
+        self.set_target(backend, block);
+        Ok(block)
     }
 }
 
+/// Clearing the block's flag and its bit in the map.
+const FLAG_BYTES: usize = 32;
 /// A page's worth of small rows, whose operations take more than the rows alone.
 const MULTI_INSERT_BYTES: usize = 2 * PAGE_BYTES;
 
 fn budget_bytes(len: usize, rows: usize) -> usize {
-    if rows == 1 { len + OP_BYTES } else { MULTI_INSERT_BYTES }
+    if rows == 1 { len + OP_BYTES + FLAG_BYTES } else { MULTI_INSERT_BYTES + FLAG_BYTES }
 }
 
 /// `54000` for a row that no page holds.

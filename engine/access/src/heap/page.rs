@@ -14,6 +14,15 @@ pub(super) const SPECIAL_BYTES: usize = 8;
 const REDIRECT: u8 = 1;
 const DEAD: u8 = 2;
 
+/// The stub of a dead row.
+pub(super) const DEAD_ITEM: &[u8] = &[DEAD];
+
+/// A redirect to a slot, from 1.
+pub(super) fn redirect_item(slot: u16) -> [u8; 3] {
+    let [low, high] = slot.to_le_bytes();
+    [REDIRECT, low, high]
+}
+
 /// The content of a slot.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Item<'a> {

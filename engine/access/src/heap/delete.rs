@@ -1,0 +1,83 @@
+//! Deletion, and taking back an insertion.
+
+use redoubt_error::PgResult;
+use redoubt_page::{Op, PatchTarget};
+use redoubt_txn::{LockWait, RowLockMode, Txn, Xid};
+
+use crate::heap::Heap;
+use crate::heap::modify::{RowQueue, Stop, TmResult, check, no_such_row};
+use crate::heap::page::tuple;
+use crate::tuple::{AT_XMAX, Tid, encode_end, mask};
+
+impl Heap {
+    /// Deletes the row version at `tid`, waiting (or not) for those who are changing or have locked it.
+    ///
+    /// # Errors
+    /// Deadlock, `lock_timeout` or an interrupt while waiting; what the volume says.
+    pub fn delete(&self, txn: &Txn, tid: Tid, wait: LockWait) -> PgResult<TmResult> {
+        let xid = txn.xid()?;
+        let mut queue = RowQueue::new(self, txn, tid, RowLockMode::Update);
+        let outcome = self.drive(&mut queue, wait, || self.try_delete(txn, tid, xid))?;
+        Ok(outcome.err().unwrap_or(TmResult::Ok))
+    }
+
+    /// Deletes the row version if nothing stands in the way.
+    fn try_delete(&self, txn: &Txn, tid: Tid, xid: Xid) -> Result<(), Stop> {
+        let target = self.pin_for_change(tid.block)?;
+        let mut mtr = self.pool().begin_mtr(2, 128)?;
+        let page = target.latch(&mut mtr)?;
+        let old = tuple(mtr.page(page), tid.slot).ok_or_else(|| no_such_row(tid))?;
+        check(txn, old, txn.command(), |_| false)?;
+        let busy = self.txns.row_locks().in_the_way(txn, self.row_key(tid), RowLockMode::Update);
+        if !busy.is_empty() {
+            return Err(Stop::Busy(busy));
+        }
+        let infomask = old.infomask() & !mask::HOT_UPDATED | mask::KEYS_UPDATED;
+        let end = encode_end(xid, txn.command_for_write(), Tid::INVALID, infomask);
+        let slot = PatchTarget::Slot(tid.slot - 1);
+        mtr.change(page, &Op::PatchBytes { target: slot, offset: AT_XMAX, bytes: &end });
+        target.changed(&mut mtr, page);
+        mtr.commit();
+        Ok(())
+    }
+
+    /// Takes back an insertion that this transaction has made and nobody else can have built on
+    /// (`INSERT ... ON CONFLICT` that lost the race): the row version is dead to everybody at once.
+    ///
+    /// # Errors
+    /// What the volume says.
+    pub fn retract(&self, txn: &Txn, tid: Tid) -> PgResult<()> {
+        let pin = self.pin(tid.block)?;
+        let mut mtr = self.pool().begin_mtr(1, 64)?;
+        let page = mtr.latch(&pin);
+        let own = tuple(mtr.page(page), tid.slot).filter(|tuple| txn.is_own(tuple.xmin()));
+        assert!(own.is_some(), "only an own insertion is taken back");
+        let op = Op::PatchBytes { target: PatchTarget::Slot(tid.slot - 1), offset: 0, bytes: &[0; 8] };
+        mtr.change(page, &op);
+        mtr.commit();
+        Ok(())
+    }
+
+    /// Replaces a row's values where it lies, outside of all transactions: everybody sees the new ones at once, and
+    /// nothing takes them back. For statistics in catalogs (PostgreSQL's `heap_inplace_update`). Returns
+    /// false, having done nothing, when the new row does not fit the page.
+    ///
+    /// # Errors
+    /// What the volume says.
+    pub fn update_in_place(&self, tid: Tid, row: &[u8]) -> PgResult<bool> {
+        use crate::tuple::HEADER_BYTES;
+        let pin = self.pin(tid.block)?;
+        let mut mtr = self.pool().begin_mtr(1, row.len() + 64)?;
+        let page = mtr.latch(&pin);
+        let Some(old) = tuple(mtr.page(page), tid.slot) else { return Ok(false) };
+        let room = mtr.page(page).reclaimable_free_bytes() + old.bytes().len();
+        if row.len() > room {
+            return Ok(false);
+        }
+        let stored_columns = &row[HEADER_BYTES - 2..];
+        let new = [&old.bytes()[..HEADER_BYTES - 2], stored_columns].concat();
+        mtr.change(page, &Op::ReplaceItem { slot: tid.slot - 1, bytes: &new });
+        mtr.commit();
+        Ok(true)
+    }
+}
