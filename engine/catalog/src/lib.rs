@@ -12,11 +12,13 @@ mod invalidation;
 mod key_words;
 pub mod memory;
 pub mod names;
+pub mod regnames;
 mod relation;
 pub mod rows;
 mod sql_bodies;
 mod store;
 mod system;
+pub mod type_names;
 mod view;
 
 pub use cache::{Key, Pending};

@@ -276,7 +276,7 @@ impl CatalogView<'_> {
 }
 
 /// The schemas that names are looked for in: `pg_catalog` comes first unless the path names it.
-fn with_system(path: &[Oid]) -> Vec<Oid> {
+pub(crate) fn with_system(path: &[Oid]) -> Vec<Oid> {
     let mut schemas = Vec::with_capacity(path.len() + 1);
     if !path.contains(&PG_CATALOG) {
         schemas.push(PG_CATALOG);

@@ -3,6 +3,7 @@
 mod access;
 mod cluster;
 mod functions;
+mod privileges;
 mod relations;
 mod types;
 

@@ -174,3 +174,110 @@ fn roles_and_databases() {
         assert!(view.role_by_name("nobody").unwrap().is_none());
     });
 }
+
+#[test]
+fn reg_names_in_and_out() {
+    use redoubt_functions::RegKind::*;
+    let path = &[PUBLIC];
+    with_view(|view| {
+        for (kind, text, expect) in [
+            (Class, "pg_class", Ok(Some(1259))),
+            (Class, "PG_class", Ok(Some(1259))),
+            (Class, "\"PG_class\"", Ok(None)),
+            (Class, "pg_catalog.pg_class", Ok(Some(1259))),
+            (Class, "postgres.pg_catalog.pg_class", Ok(Some(1259))),
+            (Class, "nosuch.x", Ok(None)),
+            (Class, "a.b.c", Err("cross-database references are not implemented: \"a.b.c\"")),
+            (Class, "a.b.c.d", Err("improper relation name (too many dotted names): a.b.c.d")),
+            (Class, "a b", Err("invalid name syntax")),
+            (Class, "\"a", Err("invalid name syntax")),
+            (Class, "", Err("invalid name syntax")),
+            (Proc, "now", Ok(Some(1299))),
+            (Proc, "lower", Err("more than one function named \"lower\"")),
+            (Proc, "nosuch", Ok(None)),
+            (Procedure, "lower(text)", Ok(Some(870))),
+            (Procedure, "lower(int)", Ok(None)),
+            (Procedure, "now()", Ok(Some(1299))),
+            (Procedure, "lower", Err("expected a left parenthesis")),
+            (Oper, "+", Err("more than one operator named +")),
+            (Oper, "@@@@", Ok(None)),
+            (Operator, "+(int,int)", Ok(Some(551))),
+            (Operator, "pg_catalog.+(int4, int4)", Ok(Some(551))),
+            (Operator, "-(none,int)", Ok(Some(558))),
+            (Operator, "+(int,uuid)", Ok(None)),
+            (Role, "postgres", Ok(Some(10))),
+            (Role, "a.b", Err("invalid name syntax")),
+            (Namespace, "pg_catalog", Ok(Some(11))),
+            (Collation, "\"C\"", Ok(Some(950))),
+            (Config, "simple", Ok(Some(3748))),
+            (Dictionary, "simple", Ok(Some(3765))),
+            (Type, "int", Ok(Some(t::INT4))),
+            (Type, "varchar(10)", Ok(Some(t::VARCHAR))),
+            (Type, "numeric(3,2)[]", Ok(Some(t::NUMERIC_ARRAY))),
+            (Type, "timestamp(3) with time zone", Ok(Some(t::TIMESTAMPTZ))),
+            (Type, "bit varying(3)", Ok(Some(t::VARBIT))),
+            (Type, "interval day to second(3)", Ok(Some(t::INTERVAL))),
+            (Type, "float(3)", Ok(Some(t::FLOAT4))),
+            (Type, "double precision array", Ok(Some(1022))),
+            (Type, "char", Ok(Some(t::BPCHAR))),
+            (Type, "\"char\"", Ok(Some(t::CHAR))),
+            (Type, "pg_catalog.int4[][]", Ok(Some(t::INT4_ARRAY))),
+            (Type, "pg_class", Ok(Some(83))),
+            (Type, "nosuch", Ok(None)),
+            (Type, "setof int", Err("invalid type name \"setof int\"")),
+            (Type, "int4(3)", Err("type modifier is not allowed for type \"int4\"")),
+            (Type, "nosuch.t", Ok(None)),
+        ] {
+            let found = view.reg_lookup(kind, text, path);
+            let found = found.as_ref().map(|oid| *oid).map_err(|error| error.message());
+            assert_eq!(found, expect, "{kind:?} {text}");
+        }
+        for (kind, oid, expect) in [
+            (Class, 1255, Some("pg_proc")),
+            (Class, 12, None),
+            (Proc, 870, Some("pg_catalog.lower")),
+            (Proc, 1299, Some("now")),
+            (Oper, 551, Some("pg_catalog.+")),
+            (Operator, 551, Some("+(integer,integer)")),
+            (Operator, 558, Some("-(NONE,integer)")),
+            (Procedure, 870, Some("lower(text)")),
+            (Namespace, 2200, Some("public")),
+            (Collation, 950, Some("\"C\"")),
+            (Config, 3748, Some("simple")),
+            (Type, 1043, Some("character varying")),
+            (Role, 10, Some("postgres")),
+        ] {
+            assert_eq!(view.reg_name(kind, oid, path).unwrap().as_deref(), expect, "{kind:?} {oid}");
+        }
+        for (kind, text, expect) in [
+            (Class, "x", "relation \"x\" does not exist"),
+            (Class, "nosuch.x", "schema \"nosuch\" does not exist"),
+            (Class, "pg_catalog.nosuch", "relation \"pg_catalog.nosuch\" does not exist"),
+            (Proc, "nosuch", "function \"nosuch\" does not exist"),
+            (Oper, "@@@@", "operator does not exist: @@@@"),
+            (Type, "nosuch.t", "schema \"nosuch\" does not exist"),
+            (Type, "nosuch", "type \"nosuch\" does not exist"),
+            (Collation, "nosuch", "collation \"nosuch\" for encoding \"UTF8\" does not exist"),
+        ] {
+            assert_eq!(view.reg_missing(kind, text).message(), expect);
+        }
+    });
+}
+
+#[test]
+fn privileges_follow_roles() {
+    use redoubt_catalog::acl::Privileges;
+    with_view(|view| {
+        let relation = |name| view.relation_by_name(PG_CATALOG, name).unwrap().unwrap();
+        let (class, authid) = (relation("pg_class"), relation("pg_authid"));
+        let on = |role, relation| view.privileges_on_relation(role, relation).unwrap();
+        assert_eq!(on(10, &class), Privileges::ALL_TABLE);
+        assert_eq!(on(4200, &class), Privileges::SELECT, "PUBLIC may read");
+        assert_eq!(on(4200, &authid), Privileges::NONE, "but not passwords");
+        assert_eq!(on(6181, &authid), Privileges::SELECT, "pg_read_all_data may");
+        assert_eq!(on(6182, &class), Privileges::SELECT, "nobody but superusers writes catalogs");
+        assert!(view.has_privileges_of(3373, 3375).unwrap());
+        assert!(!view.has_privileges_of(3375, 3373).unwrap());
+        assert!(view.is_member_of(10, 3373).unwrap());
+    });
+}
