@@ -7,11 +7,14 @@ pub mod acl;
 mod cache;
 pub mod ddl;
 mod facts;
+mod index_key;
 pub mod index_oids;
 mod invalidation;
 mod key_words;
 pub mod memory;
 pub mod names;
+mod nodes;
+
 pub mod regnames;
 mod relation;
 pub mod rows;
@@ -24,7 +27,7 @@ mod view;
 pub use cache::{Key, Pending};
 pub use memory::MemoryCatalog;
 pub use relation::{
-    ColumnDefault, Index, IndexColumn, RelFileNode, Relation, has_storage, join_expressions, missing_value,
+    ColumnDefault, Index, IndexColumn, Relation, has_storage, join_expressions, missing_value,
     split_expressions,
 };
 pub use store::{RowId, Store, Visit, WriteStore};

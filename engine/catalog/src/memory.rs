@@ -5,22 +5,22 @@
 
 use crate::ddl::ObjectAddress;
 use crate::facts;
+use crate::index_key::{index_key, index_prefix};
 use crate::invalidation::keys_of_row;
-use crate::relation::RelFileNode;
+use crate::nodes::POSTGRES;
 use crate::store::{RowId, Store, Visit, WriteStore};
 use crate::system::{SystemCatalog, SystemIndex, system_catalogs};
 use crate::view::{Catalog, CatalogView, SessionCatalog};
 use parking_lot::{Mutex, RwLock};
+use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_functions::{Datum, Oid, key};
+use redoubt_functions::{Datum, Oid};
 use redoubt_page::Lsn;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// `pg_database.oid` of `postgres`.
-const POSTGRES: Oid = 5;
 /// The first OID for users' objects.
 pub const FIRST_NORMAL_OID: Oid = 16384;
 
@@ -95,28 +95,6 @@ fn duplicate(index: &SystemIndex) -> PgError {
         format!("duplicate key value violates unique constraint \"{}\"", index.name),
     )
     .constraint(&*index.name)
-}
-
-/// The memory-comparable key of a row in an index.
-pub(crate) fn index_key(catalog: &SystemCatalog, index: &SystemIndex, row: &[Datum]) -> PgResult<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(32);
-    for column in &index.key {
-        key::encode(catalog.columns.columns[*column].1, &row[*column], false, false, &mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-/// The key's beginning for the first columns of an index.
-pub(crate) fn index_prefix(
-    catalog: &SystemCatalog,
-    index: &SystemIndex,
-    values: &[Datum],
-) -> PgResult<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(32);
-    for (column, value) in index.key.iter().zip(values) {
-        key::encode(catalog.columns.columns[*column].1, value, false, false, &mut bytes)?;
-    }
-    Ok(bytes)
 }
 
 impl Table {
@@ -236,12 +214,12 @@ impl WriteStore for MemoryCatalog {
     }
 
     /// Nothing: there are no pages.
-    fn create_storage(&self, _node: RelFileNode) -> PgResult<()> {
+    fn create_storage(&self, _node: RelNode, _relation: Oid) -> PgResult<()> {
         Ok(())
     }
 
     /// Nothing: there are no pages.
-    fn drop_storage(&self, _node: RelFileNode) -> PgResult<()> {
+    fn drop_storage(&self, _node: RelNode) -> PgResult<()> {
         Ok(())
     }
 

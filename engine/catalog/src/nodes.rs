@@ -56,7 +56,11 @@ pub(crate) fn system_node(database: Oid, relation: Oid) -> RelNode {
 pub(crate) fn node_of(class: &PgClass, database: Oid) -> RelNode {
     let number = if class.relfilenode == 0 { class.oid } else { class.relfilenode };
     let is_system = number < FIRST_ORDINARY_NODE && SYSTEM_RELATIONS.binary_search(&number).is_ok();
-    if is_system { system_node(if class.relisshared { 0 } else { database }, number) } else { RelNode(number) }
+    if is_system {
+        system_node(if class.relisshared { 0 } else { database }, number)
+    } else {
+        RelNode(number)
+    }
 }
 
 #[cfg(test)]

@@ -2,21 +2,15 @@
 //! catalogs.
 
 use crate::index_oids as index;
+use crate::nodes::node_of;
 use crate::rows::*;
 use crate::store::{Store, probe_list, probe_one};
 use crate::system::attribute;
+use redoubt_access::TableId;
+use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{ArrayValue, Attribute, Datum, Oid, TupleDesc};
 use std::sync::Arc;
-
-/// Where a relation's pages are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RelFileNode {
-    /// The database, 0 for what all share.
-    pub database: Oid,
-    /// Its number there: `pg_class.relfilenode`, or the relation's OID where that is 0.
-    pub relation: Oid,
-}
 
 /// A table, view, sequence, composite type or the like (`pg_class` and what hangs on it).
 #[derive(Debug)]
@@ -31,8 +25,10 @@ pub struct Relation {
     pub kind: char,
     /// The owner.
     pub owner: Oid,
-    /// Its pages; meaningless for kinds without storage.
-    pub filenode: RelFileNode,
+    /// The database it is in, 0 for a shared one: with `oid` what locks and messages call it.
+    pub database: Oid,
+    /// The number of its storage; meaningless for kinds without.
+    pub node: RelNode,
     /// `p`ermanent, `u`nlogged or `t`emporary.
     pub persistence: char,
     /// Its columns, dropped ones included; column n is attribute number n + 1.
@@ -96,7 +92,8 @@ impl Relation {
             namespace: class.relnamespace,
             kind: class.relkind,
             owner: class.relowner,
-            filenode: filenode(&class, database),
+            database: if class.relisshared { 0 } else { database },
+            node: node_of(&class, database),
             persistence: class.relpersistence,
             desc: TupleDesc::new(attributes.iter().map(descriptor_of).collect::<Vec<Attribute>>()),
             attributes,
@@ -149,6 +146,11 @@ impl Relation {
         Ok(())
     }
 
+    /// What locks and messages call it.
+    pub fn table_id(&self) -> TableId {
+        TableId { database: self.database, relation: self.oid }
+    }
+
     /// Whether the relation has pages.
     pub fn has_storage(&self) -> bool {
         has_storage(self.kind)
@@ -185,13 +187,6 @@ impl Relation {
 fn sorted<R>(mut rows: Vec<R>, name: impl Fn(&R) -> Arc<str>) -> Vec<Arc<R>> {
     rows.sort_by_key(name);
     rows.into_iter().map(Arc::new).collect()
-}
-
-fn filenode(class: &PgClass, database: Oid) -> RelFileNode {
-    RelFileNode {
-        database: if class.relisshared { 0 } else { database },
-        relation: if class.relfilenode == 0 { class.oid } else { class.relfilenode },
-    }
 }
 
 fn load_attributes(store: &dyn Store, class: &PgClass) -> PgResult<Vec<PgAttribute>> {
@@ -235,8 +230,10 @@ pub struct Index {
     pub table: Oid,
     /// The access method.
     pub method: Oid,
-    /// Its pages.
-    pub filenode: RelFileNode,
+    /// The database it is in, 0 for a shared one.
+    pub database: Oid,
+    /// The number of its storage.
+    pub node: RelNode,
     /// What it is over: key columns first, then included ones.
     pub columns: Vec<IndexColumn>,
     /// How many of them make up the key.
@@ -311,7 +308,8 @@ impl Index {
             name: class.relname.clone(),
             table: row.indrelid,
             method: class.relam,
-            filenode: filenode(&class, database),
+            database: if class.relisshared { 0 } else { database },
+            node: node_of(&class, database),
             columns,
             key_columns: row.indnkeyatts as usize,
             predicate: row.indpred.clone(),

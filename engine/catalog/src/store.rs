@@ -1,10 +1,10 @@
 //! Where catalog rows are kept: the interface that lookups and DDL see.
 
 use crate::ddl::ObjectAddress;
-use crate::relation::RelFileNode;
 use crate::rows::CatalogRow;
 use crate::system::{SystemCatalog, SystemIndex, system_catalog};
 use crate::view::CatalogView;
+use redoubt_buffer::RelNode;
 use redoubt_error::PgResult;
 use redoubt_functions::{Datum, Oid, TidValue};
 
@@ -66,17 +66,18 @@ pub trait WriteStore: Store {
     /// `54000` when there are none left; those of writing pages.
     fn allocate_oid(&self) -> PgResult<Oid>;
 
-    /// Makes the empty storage of a new relation, which goes if the transaction aborts.
+    /// Makes the empty storage of a table or sequence, which goes if the transaction aborts. An index's is
+    /// made by whoever builds it.
     ///
     /// # Errors
     /// Those of writing pages.
-    fn create_storage(&self, node: RelFileNode) -> PgResult<()>;
+    fn create_storage(&self, node: RelNode, relation: Oid) -> PgResult<()>;
 
     /// Gives up a relation's storage, which stays if the transaction aborts.
     ///
     /// # Errors
     /// Those of writing pages.
-    fn drop_storage(&self, node: RelFileNode) -> PgResult<()>;
+    fn drop_storage(&self, node: RelNode) -> PgResult<()>;
 
     /// Locks an object that is about to be dropped against everybody else.
     ///

@@ -21,7 +21,7 @@ fn schemas_and_relations() {
         assert!(view.namespace_by_name("nowhere").unwrap().is_none());
         let class = view.relation_by_name(PG_CATALOG, "pg_class").unwrap().unwrap();
         assert_eq!((class.oid, class.kind, class.desc.len()), (1259, 'r', 33));
-        assert_eq!((class.filenode.database, class.filenode.relation), (5, 1259));
+        assert_eq!((class.database, class.table_id().relation), (5, 1259));
         assert_eq!(class.indexes, [2662, 2663, 3455]);
         assert_eq!(class.primary_key, Some(2662));
         assert_eq!(class.desc.position("relkind"), Some(16));
@@ -30,7 +30,7 @@ fn schemas_and_relations() {
         assert_eq!(names, [("pg_class_oid_index", 'p'), ("pg_class_relname_nsp_index", 'u')]);
 
         let roles = view.relation_in_path(&[PUBLIC, PG_CATALOG], "pg_authid").unwrap().unwrap();
-        assert_eq!((roles.filenode.database, roles.filenode.relation), (0, 1260));
+        assert_eq!((roles.database, roles.node.0), (0, 1260));
         assert!(view.relation_is_visible(&[PG_CATALOG], &roles).unwrap());
         assert!(!view.relation_is_visible(&[PUBLIC], &roles).unwrap());
         assert!(view.relation_in_path(&[PUBLIC], "pg_authid").unwrap().is_none());

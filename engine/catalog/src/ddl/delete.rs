@@ -315,7 +315,7 @@ impl Ddl<'_> {
         let relation =
             relation.ok_or_else(|| PgError::internal(format!("cache lookup failed for relation {oid}")))?;
         if has_storage(relation.kind) {
-            self.store.drop_storage(relation.filenode)?;
+            self.store.drop_storage(relation.node)?;
         }
         match relation.kind {
             'S' => self.remove_all::<PgSequence>(index::SEQUENCE_SEQRELID, &key)?,

@@ -3,15 +3,15 @@
 use super::relations::class_row;
 use super::{Ddl, DependencyKind, NewColumn, NewRelation, ObjectAddress, class};
 use crate::index_oids as index;
+use crate::relation::Relation;
 use crate::relation::join_expressions;
-use crate::relation::{RelFileNode, Relation};
 use crate::rows::PgIndex;
 use crate::view::BTREE;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, types as t};
 use std::sync::Arc;
 
-/// An index to be made. Its pages are the caller's to build.
+/// An index to be made. Its storage is the caller's to make and build, at the number that is its OID.
 #[derive(Clone, Debug)]
 pub struct NewIndex {
     /// Its name.
@@ -96,9 +96,6 @@ impl Ddl<'_> {
                 table.owner,
             )
         };
-        if !partitioned {
-            self.store.create_storage(RelFileNode { database: table.filenode.database, relation: oid })?;
-        }
         self.insert(&class_row(&relation, oid, 0))?;
         for (at, column) in relation.columns.iter().enumerate() {
             self.insert(&self.attribute_row(oid, at as i16 + 1, column)?)?;

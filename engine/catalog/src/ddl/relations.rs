@@ -4,8 +4,9 @@ use super::columns::NewColumn;
 use super::{Ddl, DependencyKind, ObjectAddress, class};
 use crate::acl::Acl;
 use crate::index_oids as index;
-use crate::relation::{RelFileNode, has_storage};
+use crate::relation::has_storage;
 use crate::rows::{PgClass, PgType};
+use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Oid;
 use std::sync::Arc;
@@ -83,7 +84,7 @@ impl Ddl<'_> {
         let (array, row_type) =
             if has_row_type(new.kind) { (self.allocate_oid()?, self.allocate_oid()?) } else { (0, 0) };
         if has_storage(new.kind) {
-            self.store.create_storage(self.new_node(oid))?;
+            self.store.create_storage(RelNode(oid), oid)?;
         }
         self.insert(&class_row(new, oid, row_type))?;
         self.insert_columns(oid, new.kind, &new.columns)?;
@@ -116,11 +117,6 @@ impl Ddl<'_> {
             "A relation has an associated type of the same name, \
              so you must use a name that doesn't conflict with any existing type.",
         ))
-    }
-
-    /// Where a new relation's pages go.
-    fn new_node(&self, relation: Oid) -> RelFileNode {
-        RelFileNode { database: self.view().database(), relation }
     }
 
     fn create_row_type(&self, new: &NewRelation, relation: Oid, row_type: Oid, array: Oid) -> PgResult<()> {
@@ -263,19 +259,21 @@ impl Ddl<'_> {
     }
 
     /// Gives a relation new, empty storage in the place of the old, and returns where it is: for TRUNCATE
-    /// and for whatever rewrites a table or an index.
+    /// and for whatever rewrites a table. For an index there is only a new number, where it must be built.
     ///
     /// # Errors
     /// `XX000` when there is no such relation; those of writing pages.
-    pub fn replace_storage(&self, oid: Oid) -> PgResult<RelFileNode> {
+    pub fn replace_storage(&self, oid: Oid) -> PgResult<RelNode> {
         let relation = self.view().relation_by_oid(oid)?;
         let relation =
             relation.ok_or_else(|| PgError::internal(format!("could not open relation with OID {oid}")))?;
-        let node = RelFileNode { database: relation.filenode.database, relation: self.allocate_oid()? };
-        self.store.create_storage(node)?;
-        self.store.drop_storage(relation.filenode)?;
+        let node = RelNode(self.allocate_oid()?);
+        if !matches!(relation.kind, 'i') {
+            self.store.create_storage(node, oid)?;
+        }
+        self.store.drop_storage(relation.node)?;
         self.change_relation(oid, |row| {
-            row.relfilenode = node.relation;
+            row.relfilenode = node.0;
             row.relpages = 0;
             row.reltuples = -1.0;
             row.relallvisible = 0;
