@@ -3,6 +3,7 @@
 mod changes;
 mod checkers;
 mod rng;
+mod scenarios;
 mod schedule;
 mod world;
 

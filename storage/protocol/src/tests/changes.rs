@@ -111,7 +111,13 @@ impl World {
             return;
         }
         let next = match known.alternatives() {
-            [_] => self.begin_replacement(writer, pg, &known),
+            [_] => {
+                let members = known.members();
+                let dead = |s: SegmentId| self.nodes.iter().any(|n| n.address.segment == s && n.log_dead);
+                let any = self.rng.below(members.len());
+                let failed = members.iter().find(|m| dead(m.segment)).unwrap_or(&members[any]).segment;
+                self.begin_replacement(writer, pg, failed)
+            }
             [old, new, ..] => {
                 let leaving = old.write.segments().into_iter().find(|s| !new.write.names(*s));
                 let joining = new.write.segments().into_iter().find(|s| !old.write.names(*s));
@@ -128,19 +134,27 @@ impl World {
             [] => None,
         };
         if let Some(next) = next {
-            let next = Arc::new(next);
-            self.memberships[group] = Arc::clone(&next);
-            self.changes += 1;
-            self.writers[writer].core.change_membership(pg, next);
-            self.connect_all(writer);
+            self.put_membership(writer, pg, next);
         }
     }
 
-    fn begin_replacement(&mut self, writer: usize, pg: PgId, known: &Membership) -> Option<Membership> {
-        let members = known.members();
-        let dead = |s: SegmentId| self.nodes.iter().any(|n| n.address.segment == s && n.log_dead);
-        let any = self.rng.below(members.len());
-        let failed = members.iter().find(|m| dead(m.segment)).unwrap_or(&members[any]).segment;
+    /// The metadata store names the membership; the writer brings it to the segments.
+    pub(crate) fn put_membership(&mut self, writer: usize, pg: PgId, next: Membership) {
+        let next = Arc::new(next);
+        self.memberships[pg.get() as usize] = Arc::clone(&next);
+        self.changes += 1;
+        self.writers[writer].core.change_membership(pg, next);
+        self.connect_all(writer);
+    }
+
+    /// A new segment, and the membership in which it replaces `failed`.
+    pub(crate) fn begin_replacement(
+        &mut self,
+        writer: usize,
+        pg: PgId,
+        failed: SegmentId,
+    ) -> Option<Membership> {
+        let known = Arc::clone(&self.memberships[pg.get() as usize]);
         let segment = SegmentId::new(self.nodes.len() as u64 + 1);
         let joining = Member {
             segment,

@@ -312,8 +312,17 @@ impl World {
     /// A writer appends a mini-transaction if it has the room.
     pub(crate) fn append(&mut self, at: usize) {
         let count = 1 + self.rng.below(4);
+        let lowest = if self.rng.percent(self.last_group_percent) { GROUPS - 1 } else { 0 };
+        let first_page = lowest * SEGMENT_PAGES as usize;
+        let page_count = GROUPS * SEGMENT_PAGES as usize - first_page;
         let pages: Vec<PageId> =
-            (0..count).map(|_| PageId::new(self.rng.below(GROUPS * SEGMENT_PAGES as usize) as u64)).collect();
+            (0..count).map(|_| PageId::new((first_page + self.rng.below(page_count)) as u64)).collect();
+        self.append_to(at, &pages);
+    }
+
+    /// A writer appends a mini-transaction that changes these pages, if it has the room.
+    pub(crate) fn append_to(&mut self, at: usize, pages: &[PageId]) {
+        let count = pages.len();
         let ops = some_ops();
         let core = &mut self.writers[at].core;
         let bytes = ops.as_bytes().len() as u64 * count as u64;
@@ -325,7 +334,7 @@ impl World {
         assert_eq!((numbers[0], numbers[count - 1]), (mtr.first, mtr.cpl));
         let epoch = core.volume_epoch();
         let geometry = VolumeGeometry::new(SEGMENT_PAGES).expect("a geometry");
-        let records = numbers.iter().zip(&pages).map(|(lsn, page)| (*lsn, geometry.pg_of(*page)));
+        let records = numbers.iter().zip(pages).map(|(lsn, page)| (*lsn, geometry.pg_of(*page)));
         self.truth.appended(epoch, mtr.cpl, records);
     }
 
