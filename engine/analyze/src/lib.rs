@@ -1,4 +1,58 @@
 //! Names and types resolved by PostgreSQL's rules: statement in, typed query tree out.
+//!
+//! [`analyze_statement`] takes a raw tree of `redoubt_sql` and answers with a [`query::Query`] in which
+//! nothing is left to be looked up by name. [`analyze_default`] and its kin do the same for the
+//! expressions of DDL. PostgreSQL's src/backend/parser is the reference
+//! for rules, messages and positions.
 
+mod agg;
+mod analyzer;
+mod assign;
+mod candidate;
+mod coerce;
+mod conflict;
+mod cte;
+mod default_expr;
+mod delete;
+mod equal;
+mod expr;
+mod expr_array;
+mod expr_row;
+mod expr_sublink;
+mod from;
+mod from_function;
+mod func;
+mod generic;
+mod group;
+mod group_by;
+mod insert;
+mod join;
+mod locking;
+mod oper;
+mod params;
 pub mod query;
 mod query_expr;
+mod relation;
+mod scope;
+mod select;
+mod setop;
+mod statement;
+mod suggest;
+mod target;
+mod text;
+mod typename;
+mod update;
+mod view;
+pub mod visit;
+pub mod walk;
+mod window;
+
+pub use analyzer::{Analyzer, Place};
+pub use coerce::Coercion;
+pub use default_expr::{
+    TableShape, analyze_check, analyze_condition, analyze_default, analyze_expression, analyze_generated,
+    analyze_index_expression, analyze_index_predicate, is_immutable,
+};
+pub use equal::same_expr;
+pub use params::Params;
+pub use statement::{AnalyzeContext, analyze_statement};

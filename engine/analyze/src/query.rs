@@ -91,6 +91,11 @@ pub struct RangeTblEntry {
     pub selected_columns: Vec<i16>,
     /// Attribute numbers inserted or updated.
     pub modified_columns: Vec<i16>,
+    /// The relation whose privileges count: the relation itself, the view that a subquery
+    /// stands for, or 0 when nothing is to be checked.
+    pub perms_relid: Oid,
+    /// The role whose privileges count: 0 is the current user; inside a view it is the view's owner.
+    pub check_as_user: Oid,
 }
 
 /// A column's type in full.

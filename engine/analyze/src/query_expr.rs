@@ -218,6 +218,34 @@ pub enum RowCompareOp {
     Greater,
 }
 
+/// Where something stands in the statement's text. Positions tell no nodes apart: all are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Position(Option<u32>);
+
+impl Position {
+    /// A byte offset.
+    pub fn at(offset: usize) -> Position {
+        Position(u32::try_from(offset).ok())
+    }
+
+    /// The byte offset, if it is known.
+    pub fn offset(self) -> Option<usize> {
+        self.0.map(|offset| offset as usize)
+    }
+}
+
+impl PartialEq for Position {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Position {}
+
+impl std::hash::Hash for Position {
+    fn hash<H: std::hash::Hasher>(&self, _state: &mut H) {}
+}
+
 /// A column reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Var {
@@ -234,6 +262,8 @@ pub struct Var {
     pub collation: Oid,
     /// 0 for this query.
     pub levels_up: usize,
+    /// Where it was written, for errors that are found later.
+    pub position: Position,
 }
 
 /// A function call, with all that is needed to make it.

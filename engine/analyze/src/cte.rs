@@ -1,0 +1,318 @@
+//! WITH (PostgreSQL's src/backend/parser/parse_cte.c).
+
+use crate::analyzer::Analyzer;
+use crate::query::{ColumnType, CommandType, Cte, Query, RteKind, SetOperation, TargetEntry};
+use crate::scope::NsItem;
+use redoubt_error::{PgError, PgResult, code};
+use redoubt_functions::types;
+use redoubt_sql::tree as ast;
+use std::sync::Arc;
+
+/// A WITH query that may refer to itself, while it is analyzed.
+#[derive(Debug)]
+pub(crate) struct Recursion {
+    name: Arc<str>,
+    /// Names given to its columns.
+    aliases: Vec<ast::Ident>,
+    /// Output columns, known when the non-recursive term has been analyzed.
+    columns: Option<(Vec<Arc<str>>, Vec<ColumnType>)>,
+    /// It is a UNION, the only form that recursion works with.
+    is_union: bool,
+    /// How often it referred to itself.
+    references: usize,
+    position: usize,
+}
+
+/// Where a WITH query was found.
+enum Found {
+    /// Index among the level's.
+    Done(usize),
+    /// It is the one being analyzed.
+    Itself,
+    /// It comes later in WITH RECURSIVE.
+    Later,
+}
+
+impl Analyzer<'_> {
+    /// Analyzes WITH; its queries become visible one after the other.
+    pub(crate) fn with_clause(&mut self, with: &ast::With) -> PgResult<()> {
+        for (index, cte) in with.ctes.iter().enumerate() {
+            if with.ctes[..index].iter().any(|other| other.name == cte.name) {
+                let message = format!("WITH query name \"{}\" specified more than once", cte.name.name);
+                return Err(PgError::new(code::DUPLICATE_ALIAS, message).at(Some(cte.pos)));
+            }
+        }
+        self.level().scope.with_recursive = with.recursive;
+        for (index, cte) in with.ctes.iter().enumerate() {
+            let later = with.ctes[index + usize::from(with.recursive)..].iter();
+            self.level().scope.future_ctes = later.map(|cte| cte.name.name.clone()).collect();
+            let analyzed = self.with_query(cte, with.recursive)?;
+            self.level().ctes.push(analyzed);
+        }
+        self.level().scope.future_ctes.clear();
+        Ok(())
+    }
+
+    fn with_query(&mut self, cte: &ast::Cte, recursive: bool) -> PgResult<Cte> {
+        if cte.search.is_some() {
+            return Err(PgError::unsupported("the SEARCH clause").at(Some(cte.pos)));
+        }
+        if cte.cycle.is_some() {
+            return Err(PgError::unsupported("the CYCLE clause").at(Some(cte.pos)));
+        }
+        let mut references = 0;
+        let mut expected = None;
+        let query = if recursive {
+            self.level().scope.recursive = Some(Recursion {
+                name: cte.name.name.clone(),
+                aliases: cte.columns.clone(),
+                columns: None,
+                is_union: union_of(&cte.query).is_some(),
+                references: 0,
+                position: cte.pos,
+            });
+            let query = self.with_body(cte, true);
+            let recursion = self.level().scope.recursive.take().expect("it was set above");
+            references = recursion.references;
+            expected = recursion.columns;
+            query?
+        } else {
+            self.with_body(cte, false)?
+        };
+        let is_recursive = references > 0;
+        if query.command != CommandType::Select && self.levels.len() > 1 {
+            let message = "WITH clause containing a data-modifying statement must be at the top level";
+            return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(cte.pos)));
+        }
+        let output: &[TargetEntry] =
+            if query.command == CommandType::Select { &query.target_list } else { &query.returning };
+        let (mut names, columns): (Vec<Arc<str>>, Vec<ColumnType>) =
+            output.iter().filter(|e| !e.junk).map(|e| (e.name.clone(), e.expr.ty())).unzip();
+        if cte.columns.len() > names.len() {
+            return Err(too_many_names(&cte.name.name, names.len(), cte.columns.len(), cte.pos));
+        }
+        for (name, alias) in names.iter_mut().zip(&cte.columns) {
+            *name = alias.name.clone();
+        }
+        if let Some((_, expected)) = expected.filter(|_| is_recursive) {
+            self.check_recursive_types(cte, &expected, &columns)?;
+            check_recursive_clauses(&cte.query)?;
+        }
+        Ok(Cte {
+            name: cte.name.name.clone(),
+            query: Box::new(query),
+            recursive: is_recursive,
+            materialized: cte.materialized,
+            references: 0,
+            column_names: names,
+            columns,
+        })
+    }
+
+    fn with_body(&mut self, cte: &ast::Cte, recursive: bool) -> PgResult<Query> {
+        let is_union = recursive && union_of(&cte.query).is_some();
+        self.in_level(|analyzer| {
+            analyzer.level().scope.parent_cte = is_union;
+            match &cte.query {
+                ast::DmlStatement::Select(query) => analyzer.query(query, true),
+                ast::DmlStatement::Insert(insert) => analyzer.insert(insert),
+                ast::DmlStatement::Update(update) => analyzer.update(update),
+                ast::DmlStatement::Delete(delete) => analyzer.delete(delete),
+            }
+        })
+    }
+
+    /// The non-recursive term gives a recursive query its columns (`determineRecursiveColTypes`).
+    pub(crate) fn recursive_columns(
+        &mut self,
+        raw: &ast::Query,
+        tree: &SetOperation,
+        columns: &[(ColumnType, usize)],
+    ) -> PgResult<()> {
+        let mut first = tree;
+        while let SetOperation::Node { left, .. } = first {
+            first = left;
+        }
+        let SetOperation::Leaf(rt) = first else { unreachable!("the leftmost input is a leaf") };
+        let mut names = self.level().rtable[*rt].column_names.clone();
+        let mut types = Vec::with_capacity(columns.len());
+        for (ty, _) in columns {
+            let unknown = ty.type_oid == types::UNKNOWN;
+            types.push(if unknown { self.plain_type(types::TEXT)? } else { *ty });
+        }
+        let up = self.levels.len() - 2;
+        let recursion = self.levels[up].scope.recursive.as_mut().expect("its level is the one above");
+        if recursion.aliases.len() > names.len() {
+            let (name, given) = (recursion.name.clone(), recursion.aliases.len());
+            return Err(too_many_names(&name, names.len(), given, recursion.position).at(Some(raw.pos)));
+        }
+        for (name, alias) in names.iter_mut().zip(&recursion.aliases) {
+            *name = alias.name.clone();
+        }
+        recursion.columns = Some((names, types));
+        Ok(())
+    }
+
+    /// The recursive term may not have changed the types.
+    fn check_recursive_types(
+        &self,
+        cte: &ast::Cte,
+        expected: &[ColumnType],
+        columns: &[ColumnType],
+    ) -> PgResult<()> {
+        for (index, (before, after)) in expected.iter().zip(columns).enumerate() {
+            if before.type_oid != after.type_oid || before.typmod != after.typmod {
+                let message = format!(
+                    "recursive query \"{}\" column {} has type {} in non-recursive term but type {} overall",
+                    cte.name.name,
+                    index + 1,
+                    self.env.type_name(before.type_oid, before.typmod)?,
+                    self.env.type_name(after.type_oid, after.typmod)?
+                );
+                let position = non_recursive_target(&cte.query, index).unwrap_or(cte.pos);
+                return Err(PgError::new(code::DATATYPE_MISMATCH, message)
+                    .hint("Cast the output of the non-recursive term to the correct type.")
+                    .at(Some(position)));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many levels up a WITH query of this name is visible.
+    pub(crate) fn find_cte(&self, name: &str) -> Option<usize> {
+        self.search_cte(name).map(|(up, _)| up)
+    }
+
+    fn search_cte(&self, name: &str) -> Option<(usize, Found)> {
+        for up in 0..self.levels.len() {
+            let level = self.level_up(up);
+            if let Some(index) = level.ctes.iter().position(|cte| &*cte.name == name) {
+                return Some((up, Found::Done(index)));
+            }
+            // A later query of WITH RECURSIVE hides what lies further out.
+            if level.scope.with_recursive && level.scope.future_ctes.iter().any(|future| &**future == name) {
+                return Some((up, Found::Later));
+            }
+            if level.scope.recursive.as_ref().is_some_and(|recursion| &*recursion.name == name) {
+                return Some((up, Found::Itself));
+            }
+        }
+        None
+    }
+
+    /// A reference in FROM to a WITH query, if the name is one.
+    pub(crate) fn from_cte(
+        &mut self,
+        name: &ast::Ident,
+        alias: Option<&ast::Alias>,
+    ) -> PgResult<Option<NsItem>> {
+        let Some((up, found)) = self.search_cte(&name.name) else { return Ok(None) };
+        let at = self.levels.len() - 1 - up;
+        let (index, names, columns, self_reference) = match found {
+            Found::Done(index) => {
+                let cte = &mut self.levels[at].ctes[index];
+                if cte.query.command != CommandType::Select && cte.query.returning.is_empty() {
+                    let message = format!("WITH query \"{}\" does not have a RETURNING clause", cte.name);
+                    return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(name.pos)));
+                }
+                cte.references += 1;
+                (index, cte.column_names.clone(), cte.columns.clone(), false)
+            }
+            Found::Later => {
+                return Err(PgError::unsupported("a forward reference among WITH RECURSIVE queries")
+                    .at(Some(name.pos)));
+            }
+            Found::Itself => {
+                let (names, columns) = self.recursive_reference(at, name)?;
+                (self.levels[at].ctes.len(), names, columns, true)
+            }
+        };
+        let kind = RteKind::Cte { name: name.name.clone(), levels_up: up, index, self_reference };
+        self.add_entry(kind, &name.name, names, columns, alias).map(Some)
+    }
+
+    /// A query's reference to itself, which must stand where it can be carried out
+    /// (`checkWellFormedRecursion`).
+    fn recursive_reference(
+        &mut self,
+        at: usize,
+        name: &ast::Ident,
+    ) -> PgResult<(Vec<Arc<str>>, Vec<ColumnType>)> {
+        let blocked = self.levels[at + 1..].iter().rev().find_map(|level| level.scope.blocked);
+        let recursion = self.levels[at].scope.recursive.as_mut().expect("it was found there");
+        let refuse =
+            |message: String, at: usize| Err(PgError::new(code::INVALID_RECURSION, message).at(Some(at)));
+        if !recursion.is_union {
+            let message = format!(
+                "recursive query \"{}\" does not have the form non-recursive-term UNION [ALL] recursive-term",
+                recursion.name
+            );
+            return refuse(message, recursion.position);
+        }
+        let reference = format!("recursive reference to query \"{}\" must not appear", recursion.name);
+        let Some(columns) = recursion.columns.clone() else {
+            return refuse(format!("{reference} within its non-recursive term"), name.pos);
+        };
+        if let Some(place) = blocked {
+            return refuse(format!("{reference} within {place}"), name.pos);
+        }
+        if recursion.references > 0 {
+            return refuse(format!("{reference} more than once"), name.pos);
+        }
+        recursion.references += 1;
+        Ok(columns)
+    }
+
+    /// Recursive references may not stand in some inputs of nested set operations.
+    pub(crate) fn block_recursion(&mut self, operation: &ast::SetOperation, right: bool) {
+        let blocked = match operation.op {
+            ast::SetOperator::Intersect if operation.all => Some("INTERSECT"),
+            ast::SetOperator::Except if operation.all || right => Some("EXCEPT"),
+            _ => None,
+        };
+        let scope = &mut self.level().scope;
+        scope.blocked = scope.blocked.or(blocked);
+    }
+}
+
+/// The UNION that a WITH query is.
+fn union_of(query: &ast::DmlStatement) -> Option<&ast::SetOperation> {
+    let ast::DmlStatement::Select(query) = query else { return None };
+    match &query.body {
+        ast::QueryBody::SetOp(operation) if operation.op == ast::SetOperator::Union => Some(operation),
+        _ => None,
+    }
+}
+
+/// Where an output column of the non-recursive term was written.
+fn non_recursive_target(query: &ast::DmlStatement, index: usize) -> Option<usize> {
+    match &union_of(query)?.left.body {
+        ast::QueryBody::Select(select) => select.targets.get(index).map(|target| target.expr.location()),
+        ast::QueryBody::Values { rows, .. } => rows.first()?.get(index).map(ast::Expr::location),
+        ast::QueryBody::SetOp(_) => None,
+    }
+}
+
+/// Clauses around a recursive UNION are not implemented, in PostgreSQL neither.
+fn check_recursive_clauses(query: &ast::DmlStatement) -> PgResult<()> {
+    let ast::DmlStatement::Select(query) = query else { return Ok(()) };
+    let (clause, position) = if let Some(sort) = query.order_by.first() {
+        ("ORDER BY", sort.expr.location())
+    } else if let Some(offset) = &query.limit.offset {
+        ("OFFSET", offset.location())
+    } else if let Some(count) = &query.limit.count {
+        ("LIMIT", count.location())
+    } else if let Some(locking) = query.locking.first() {
+        ("FOR UPDATE/SHARE", locking.pos)
+    } else {
+        return Ok(());
+    };
+    let message = format!("{clause} in a recursive query is not implemented");
+    Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(position)))
+}
+
+fn too_many_names(name: &str, available: usize, given: usize, position: usize) -> PgError {
+    let message =
+        format!("WITH query \"{name}\" has {available} columns available but {given} columns specified");
+    PgError::new(code::INVALID_COLUMN_REFERENCE, message).at(Some(position))
+}

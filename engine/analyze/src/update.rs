@@ -1,0 +1,153 @@
+//! UPDATE, and the SET lists that ON CONFLICT DO UPDATE shares with it
+//! (PostgreSQL's transformUpdateStmt and transformUpdateTargetList).
+
+use crate::analyzer::{Analyzer, Place};
+use crate::assign::assignment;
+use crate::insert::refuse_path;
+use crate::query::{CommandType, Expr, FromExpr, FromItem, Perms, Query, TargetEntry};
+use crate::target::Targets;
+use redoubt_catalog::Relation;
+use redoubt_error::{PgError, PgResult, code};
+use redoubt_functions::{Attribute, types};
+use redoubt_sql::tree as ast;
+
+impl Analyzer<'_> {
+    pub(crate) fn update(&mut self, raw: &ast::Update) -> PgResult<Query> {
+        if let Some(with) = &raw.with {
+            self.with_clause(with)?;
+        }
+        let (relation, target) = self.target_table(&raw.relation, Perms::UPDATE, true)?;
+        let rt = target.rt;
+        let items = self.from_beside_target(target, &raw.from)?;
+        let quals = self.condition(raw.where_clause.as_ref(), Place::Where, "WHERE")?;
+        let returning = self.returning(&raw.returning)?;
+        let assignments = self.update_targets(&raw.set, &relation, rt)?;
+        let mut query = self.finish_level(CommandType::Update, Targets::default());
+        query.jointree = FromExpr { items, quals };
+        query.target_list = assignments;
+        query.result_relation = Some(rt);
+        query.returning = returning;
+        Ok(query)
+    }
+
+    /// FROM or USING beside the target, whose columns only later clauses see.
+    pub(crate) fn from_beside_target(
+        &mut self,
+        mut target: crate::scope::NsItem,
+        from: &[ast::TableRef],
+    ) -> PgResult<Vec<FromItem>> {
+        let rt = target.rt;
+        (target.lateral_only, target.lateral_ok) = (true, false);
+        self.level().scope.items.push(target);
+        let mut items = vec![FromItem::Rte(rt)];
+        items.extend(self.from_clause(from)?);
+        Ok(items)
+    }
+
+    /// Analyzes SET; assignments come in the table's order, with DEFAULT replaced.
+    pub(crate) fn update_targets(
+        &mut self,
+        set: &[ast::Assignment],
+        relation: &Relation,
+        rt: usize,
+    ) -> PgResult<Vec<TargetEntry>> {
+        let mut sources: Vec<(&ast::AssignTarget, Expr, usize)> = Vec::with_capacity(set.len());
+        for item in set {
+            match item {
+                ast::Assignment::Single { target, value } => {
+                    let (value, position) = self.update_value(value)?;
+                    sources.push((target, value, position));
+                }
+                ast::Assignment::Multiple { targets, source } => {
+                    let values = self.multiple_values(source, targets.len())?;
+                    let pairs = targets.iter().zip(values);
+                    sources.extend(pairs.map(|(target, (value, position))| (target, value, position)));
+                }
+            }
+        }
+        let mut assignments: Vec<TargetEntry> = Vec::with_capacity(sources.len());
+        for (target, value, position) in sources {
+            let column = self.target_column(relation, &target.column)?;
+            refuse_path(target)?;
+            let value = self.assign(value, relation, &column, position)?;
+            let entry = &mut self.level().rtable[rt];
+            if !entry.modified_columns.contains(&column.attno) {
+                entry.modified_columns.push(column.attno);
+            }
+            assignments.push(assignment(&column, value));
+        }
+        self.finish_assignments(assignments, relation)
+    }
+
+    fn update_value(&mut self, raw: &ast::Expr) -> PgResult<(Expr, usize)> {
+        if let ast::Expr::Default { pos } = raw {
+            return Ok((Expr::SetToDefault(self.plain_type(types::UNKNOWN)?), *pos));
+        }
+        Ok((self.expr(raw, Place::UpdateSource)?, raw.location()))
+    }
+
+    /// `(a, b) = ROW(x, y)` (`transformMultiAssignRef`).
+    fn multiple_values(&mut self, source: &ast::Expr, wanted: usize) -> PgResult<Vec<(Expr, usize)>> {
+        let position = source.location();
+        let mismatch = || {
+            let message = "number of columns does not match number of values";
+            PgError::new(code::SYNTAX_ERROR, message).at(Some(position))
+        };
+        match source {
+            ast::Expr::Row { fields, .. } => {
+                let values = self.expression_row(fields, Place::UpdateSource, true)?;
+                if values.len() == wanted { Ok(values) } else { Err(mismatch()) }
+            }
+            ast::Expr::SubLink(link) if matches!(link.kind, ast::SubLinkKind::Scalar) => {
+                if wanted == 1 {
+                    return Ok(vec![(self.expr(source, Place::UpdateSource)?, position)]);
+                }
+                Err(PgError::unsupported("assigning several columns from one subquery").at(Some(position)))
+            }
+            _ => {
+                let message =
+                    "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression";
+                Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(position)))
+            }
+        }
+    }
+
+    /// What PostgreSQL's rewriter does: one assignment per column, in order, DEFAULT replaced.
+    fn finish_assignments(
+        &mut self,
+        mut assignments: Vec<TargetEntry>,
+        relation: &Relation,
+    ) -> PgResult<Vec<TargetEntry>> {
+        assignments.sort_by_key(|entry| entry.target_attno);
+        for index in 0..assignments.len() {
+            let attno = assignments[index].target_attno;
+            let attribute = &relation.desc.attrs[attno as usize - 1];
+            if index > 0 && assignments[index - 1].target_attno == attno {
+                let message = format!("multiple assignments to same column \"{}\"", attribute.name);
+                return Err(PgError::new(code::SYNTAX_ERROR, message));
+            }
+            let defaults = matches!(assignments[index].expr, Expr::SetToDefault(_));
+            if !defaults && (attribute.identity == b'a' || attribute.generated != 0) {
+                return Err(only_default(attribute));
+            }
+            if defaults {
+                let value = self.column_default(relation, attno)?;
+                assignments[index].expr = value.unwrap_or_else(|| Self::null_of(attribute));
+            }
+        }
+        // A generated column is computed when the row is stored.
+        assignments.retain(|entry| relation.desc.attrs[entry.target_attno as usize - 1].generated == 0);
+        Ok(assignments)
+    }
+}
+
+fn only_default(attribute: &Attribute) -> PgError {
+    let name = &attribute.name;
+    let message = format!("column \"{name}\" can only be updated to DEFAULT");
+    let detail = if attribute.generated != 0 {
+        format!("Column \"{name}\" is a generated column.")
+    } else {
+        format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS.")
+    };
+    PgError::new(code::GENERATED_ALWAYS, message).detail(detail)
+}

@@ -1,0 +1,72 @@
+//! Views in FROM: the view's query, read from its text, in place of the view.
+
+use crate::analyzer::Analyzer;
+use crate::query::{Perms, Query};
+use crate::scope::NsItem;
+use crate::visit;
+use redoubt_catalog::Relation;
+use redoubt_error::{PgError, PgResult};
+use redoubt_functions::Oid;
+use redoubt_sql::tree as ast;
+
+/// `pg_namespace.oid` of `pg_catalog`.
+pub(crate) const PG_CATALOG: Oid = 11;
+
+impl Analyzer<'_> {
+    /// Adds a view to the range table as a subquery. Privileges on the view are the user's
+    /// business, those on what it reads its owner's (unless it says `security_invoker`).
+    pub(crate) fn from_view(&mut self, view: &Relation, alias: Option<&ast::Alias>) -> PgResult<NsItem> {
+        let mut query = self.view_query(view)?;
+        let columns = view.desc.attrs.iter().filter(|attribute| !attribute.dropped);
+        for (entry, column) in query.target_list.iter_mut().filter(|entry| !entry.junk).zip(columns) {
+            entry.name = column.name.clone();
+        }
+        let invoker =
+            view.option("security_invoker").is_some_and(|value| matches!(value, "true" | "on" | "1"));
+        if !invoker {
+            let owner = view.owner;
+            visit::each_query(&mut query, 0, &mut |query, _| {
+                for entry in &mut query.rtable {
+                    if entry.perms_relid != 0 && entry.check_as_user == 0 {
+                        entry.check_as_user = owner;
+                    }
+                }
+            });
+        }
+        let mut item = self.add_subquery(query, &view.name, alias, false)?;
+        let entry = &mut self.level().rtable[item.rt];
+        entry.perms_relid = view.oid;
+        entry.required_perms = Perms::SELECT;
+        item.relid = if alias.is_none() { view.oid } else { 0 };
+        item.row_type = view.class.reltype;
+        Ok(item)
+    }
+
+    /// A view's text is analyzed by itself: names in it are qualified, or are found in `pg_catalog`
+    /// or else in the view's own schema, whatever the session's search path is.
+    fn view_query(&mut self, view: &Relation) -> PgResult<Query> {
+        let damaged = || PgError::internal(format!("view \"{}\" has no query", view.name));
+        let text = view.view_definition().ok_or_else(damaged)?;
+        let statements = redoubt_sql::parse(text)?;
+        let [ast::Statement { kind: ast::StatementKind::Query(raw), .. }] = statements.as_slice() else {
+            return Err(damaged());
+        };
+        let path = [PG_CATALOG, view.namespace];
+        let mut inner = self.detached(&path);
+        // Positions in the view's text mean nothing in the statement's.
+        inner.analyze_subquery(raw, true).map_err(without_position)
+    }
+}
+
+/// The same error without its position.
+pub(crate) fn without_position(error: PgError) -> PgError {
+    let fields = error.fields().clone();
+    let mut plain = PgError::report(fields.severity, fields.code, fields.message);
+    if let Some(detail) = fields.detail {
+        plain = plain.detail(detail);
+    }
+    if let Some(hint) = fields.hint {
+        plain = plain.hint(hint);
+    }
+    plain
+}
