@@ -139,7 +139,7 @@ impl History {
 
     /// The lowest voided LSN from `first` to `last`.
     pub fn first_voided_in(&self, first: Lsn, last: Lsn) -> Option<Lsn> {
-        if first > self.end() {
+        if first > self.end() || first > last {
             return None;
         }
         let at = self.ranges.partition_point(|r| r.upto < first);

@@ -1,11 +1,18 @@
 //! Tests that need more than one machine, or whole tables.
 
+mod batch_tables;
 mod changes;
 mod checkers;
+mod codec_tables;
+mod history_tables;
+mod quorum_tables;
+mod recovery_tables;
 mod rng;
 mod scenarios;
 mod schedule;
+mod segment_tables;
 mod world;
+mod writer_tables;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -27,7 +34,6 @@ fn lsn(raw: u64) -> Lsn {
 }
 
 /// A batch of records given as (LSN, previous in the volume, CPL), the first following `prev_pg`.
-#[allow(dead_code)]
 fn batch_of(pg: u32, prev_pg: u64, records: &[(u64, u64, bool)]) -> RecordBatch {
     let mut builder = BatchBuilder::default();
     let mut prev = prev_pg;
@@ -48,7 +54,6 @@ fn batch_of(pg: u32, prev_pg: u64, records: &[(u64, u64, bool)]) -> RecordBatch 
 }
 
 /// Neighbouring records `first..=last`, the last one a consistency point.
-#[allow(dead_code)]
 fn run_of(prev_pg: u64, first: u64, last: u64) -> RecordBatch {
     let records: Vec<(u64, u64, bool)> =
         (first..=last).map(|n| (n, if n == first { prev_pg } else { n - 1 }, n == last)).collect();

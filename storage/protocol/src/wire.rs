@@ -481,6 +481,9 @@ fn read_refusal(r: &mut Reader<'_>) -> Result<Refusal, DecodeError> {
     let value = r.u64()?;
     let (epoch, lsn) = (redoubt_page::VolumeEpoch::new(value), Lsn::new(value));
     let membership = redoubt_page::MembershipEpoch::new(value);
+    if (7..=13).contains(&code) && value != 0 {
+        return Err(DecodeError::OutOfRange { field: "refusal value", value });
+    }
     Ok(match code {
         1 => Refusal::Fenced { current: epoch },
         2 => Refusal::NeedHistory { installed: epoch },
