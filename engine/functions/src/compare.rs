@@ -2,6 +2,7 @@
 
 use crate::text::bpchar_key;
 use crate::{Datum, Interval, Oid, types};
+use redoubt_error::{PgError, PgResult, code};
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
@@ -72,6 +73,35 @@ pub fn eq(type_oid: Oid, a: &Datum, b: &Datum) -> bool {
         (Datum::Text(a), Datum::Text(b)) if type_oid != types::BPCHAR => a == b,
         _ => cmp(type_oid, a, b).is_eq(),
     }
+}
+
+/// Checks that a type's values can be compared, for functions over elements of any type.
+///
+/// # Errors
+/// `42883` when the type has no default B-tree operator class.
+pub fn check_ordered(type_oid: Oid, env: &dyn crate::Env) -> PgResult<()> {
+    let unordered = matches!(
+        type_oid,
+        types::JSON
+            | types::XML
+            | types::POINT
+            | types::LSEG
+            | types::PATH
+            | types::BOX
+            | types::POLYGON
+            | types::LINE
+            | types::CIRCLE
+            | types::XID
+            | types::CID
+            | types::ACLITEM
+    );
+    if !unordered {
+        return Ok(());
+    }
+    Err(PgError::new(
+        code::UNDEFINED_FUNCTION,
+        format!("could not identify a comparison function for type {}", env.type_name(type_oid, -1)?),
+    ))
 }
 
 /// Floats: NaN is equal to itself and greater than everything; zeros are equal.

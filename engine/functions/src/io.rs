@@ -1,7 +1,8 @@
 //! Text and binary formats of every type: PostgreSQL's input, output, receive and send functions.
 
-use crate::{Datum, Env, Oid, types};
-use crate::{boolean, bytea, float, integer, numeric_io, system_types, text};
+use crate::array_io::ElementType;
+use crate::{Datum, Env, Oid, TypeRef, types};
+use crate::{array_io, boolean, bytea, float, integer, numeric_io, system_types, text};
 use redoubt_error::{PgError, PgResult, code};
 
 /// The four I/O functions of a base type. A typmod of -1 asks for no length coercion.
@@ -31,6 +32,8 @@ pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
         types::TID => &system_types::TID_IO,
         types::FLOAT4 => &float::FLOAT4_IO,
         types::FLOAT8 => &float::FLOAT8_IO,
+        types::OIDVECTOR => &array_io::OIDVECTOR_IO,
+        types::INT2VECTOR => &array_io::INT2VECTOR_IO,
         types::NUMERIC => &numeric_io::NUMERIC_IO,
         types::OID => &integer::OID_IO,
         types::XID => &integer::XID_IO,
@@ -103,32 +106,136 @@ pub(crate) fn into_string(bytes: Vec<u8>) -> PgResult<String> {
     String::from_utf8(bytes).map_err(|_| PgError::internal("output function produced invalid UTF-8"))
 }
 
-/// What handles a type that is not a built-in base type.
-fn not_built(type_oid: Oid, env: &dyn Env) -> PgError {
-    match env.type_info(type_oid) {
-        Ok(Some(info)) if info.typtype == 'p' => {
-            PgError::new(code::FEATURE_NOT_SUPPORTED, format!("cannot accept a value of type {}", info.name))
-        }
-        Ok(Some(info)) => PgError::unsupported(format!("type {}", info.name)),
-        Ok(None) => PgError::internal(format!("cache lookup failed for type {type_oid}")),
-        Err(error) => error,
+/// How a type that is no built-in base type is handled.
+enum Generic {
+    Array(ElementType),
+    Domain(TypeRef),
+    Enum,
+    Composite,
+}
+
+fn classify(type_oid: Oid, env: &dyn Env) -> PgResult<Generic> {
+    let Some(info) = env.type_info(type_oid)? else {
+        return Err(PgError::internal(format!("cache lookup failed for type {type_oid}")));
+    };
+    if info.is_array() {
+        let delim = env.type_info(info.elem)?.map_or(',', |elem| elem.delim);
+        return Ok(Generic::Array(ElementType { oid: info.elem, delim }));
+    }
+    match info.typtype {
+        'd' => Ok(Generic::Domain(info)),
+        'e' => Ok(Generic::Enum),
+        'c' => Ok(Generic::Composite),
+        _ if type_oid == types::RECORD => Ok(Generic::Composite),
+        _ => Err(PgError::unsupported(format!("type {}", info.name))),
     }
 }
 
-fn generic_input(type_oid: Oid, _typmod: i32, _text: &str, env: &dyn Env) -> PgResult<Datum> {
-    Err(not_built(type_oid, env))
+/// Pseudo-types whose values have the type that they carry themselves.
+fn is_any(type_oid: Oid) -> bool {
+    matches!(
+        type_oid,
+        types::ANY
+            | types::ANYELEMENT
+            | types::ANYARRAY
+            | types::ANYNONARRAY
+            | types::ANYENUM
+            | types::ANYCOMPATIBLE
+            | types::ANYCOMPATIBLEARRAY
+            | types::ANYCOMPATIBLENONARRAY
+    )
 }
 
-fn generic_output(_datum: &Datum, type_oid: Oid, env: &dyn Env, _out: &mut Vec<u8>) -> PgResult<()> {
-    Err(not_built(type_oid, env))
+fn no_input(type_oid: Oid, env: &dyn Env) -> PgResult<PgError> {
+    let name = env.type_name(type_oid, -1)?;
+    Ok(PgError::new(code::FEATURE_NOT_SUPPORTED, format!("cannot accept a value of type {name}")))
 }
 
-fn generic_recv(type_oid: Oid, _typmod: i32, _bytes: &[u8], env: &dyn Env) -> PgResult<Datum> {
-    Err(not_built(type_oid, env))
+fn enum_value(type_oid: Oid, label: &str, env: &dyn Env) -> PgResult<Datum> {
+    if let Some(member) = env.enum_by_label(type_oid, label)? {
+        return Ok(Datum::Enum(member));
+    }
+    let name = env.type_name(type_oid, -1)?;
+    Err(PgError::new(
+        code::INVALID_TEXT_REPRESENTATION,
+        format!("invalid input value for enum {name}: \"{label}\""),
+    ))
 }
 
-fn generic_send(_datum: &Datum, type_oid: Oid, env: &dyn Env, _out: &mut Vec<u8>) -> PgResult<()> {
-    Err(not_built(type_oid, env))
+fn write_enum(datum: &Datum, env: &dyn Env, out: &mut Vec<u8>) -> PgResult<()> {
+    let Datum::Enum(member) = datum else { return Err(datum.mismatch("enum")) };
+    let label = env.enum_label(member.oid)?.ok_or_else(|| {
+        PgError::new(
+            code::INVALID_BINARY_REPRESENTATION,
+            format!("invalid internal value for enum: {}", member.oid),
+        )
+    })?;
+    out.extend_from_slice(label.as_bytes());
+    Ok(())
+}
+
+fn generic_input(type_oid: Oid, typmod: i32, text: &str, env: &dyn Env) -> PgResult<Datum> {
+    if is_any(type_oid) {
+        return Err(no_input(type_oid, env)?);
+    }
+    match classify(type_oid, env)? {
+        Generic::Array(elem) => crate::array_io::input(&elem, typmod, text, env),
+        Generic::Domain(info) => {
+            let value = input(info.basetype, info.typmod, text, env)?;
+            env.check_domain(type_oid, &value)?;
+            Ok(value)
+        }
+        Generic::Enum => enum_value(type_oid, text, env),
+        Generic::Composite => crate::record_io::input(type_oid, text, env),
+    }
+}
+
+fn generic_output(datum: &Datum, type_oid: Oid, env: &dyn Env, out: &mut Vec<u8>) -> PgResult<()> {
+    match datum {
+        Datum::Void => return Ok(()),
+        Datum::Record(record) => return crate::record_io::output(record, env, out),
+        Datum::Enum(_) => return write_enum(datum, env, out),
+        Datum::Array(array) => {
+            let delim = env.type_info(array.elem_type)?.map_or(',', |elem| elem.delim);
+            let elem = ElementType { oid: array.elem_type, delim };
+            return crate::array_io::output(array, &elem, env, out);
+        }
+        _ => {}
+    }
+    match classify(type_oid, env)? {
+        Generic::Domain(info) => output(datum, info.basetype, env, out),
+        _ => Err(datum.mismatch("array or composite")),
+    }
+}
+
+fn generic_recv(type_oid: Oid, typmod: i32, bytes: &[u8], env: &dyn Env) -> PgResult<Datum> {
+    if is_any(type_oid) {
+        return Err(no_input(type_oid, env)?);
+    }
+    match classify(type_oid, env)? {
+        Generic::Array(elem) => crate::array_io::recv(elem.oid, typmod, bytes, env),
+        Generic::Domain(info) => {
+            let value = recv(info.basetype, info.typmod, bytes, env)?;
+            env.check_domain(type_oid, &value)?;
+            Ok(value)
+        }
+        Generic::Enum => enum_value(type_oid, crate::binary::client_text(bytes)?, env),
+        Generic::Composite => crate::record_io::recv(type_oid, bytes, env),
+    }
+}
+
+fn generic_send(datum: &Datum, type_oid: Oid, env: &dyn Env, out: &mut Vec<u8>) -> PgResult<()> {
+    match datum {
+        Datum::Void => return Ok(()),
+        Datum::Record(record) => return crate::record_io::send(record, env, out),
+        Datum::Enum(_) => return write_enum(datum, env, out),
+        Datum::Array(array) => return crate::array_io::send(array, env, out),
+        _ => {}
+    }
+    match classify(type_oid, env)? {
+        Generic::Domain(info) => send(datum, info.basetype, env, out),
+        _ => Err(datum.mismatch("array or composite")),
+    }
 }
 
 /// `22P02` in the words most input functions use.

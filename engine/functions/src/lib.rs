@@ -6,7 +6,14 @@
 //! row executor one row at a time, and kernels over columns.
 
 pub mod aggregate;
+mod aggregate_collect;
+mod aggregate_float;
+mod aggregate_numeric;
+mod aggregate_simple;
 mod args;
+mod array_io;
+mod array_ops;
+mod array_search;
 mod binary;
 mod boolean;
 mod bytea;
@@ -34,7 +41,9 @@ mod numeric_ops;
 mod plain_env;
 mod quote;
 pub mod random;
+mod record_io;
 mod registry;
+mod series;
 mod set_returning;
 mod string_ops;
 mod system_types;
@@ -46,6 +55,7 @@ mod type_table;
 pub mod types;
 
 pub use aggregate::{AggState, CombineFn, FinalFn, InternalState, TransFn};
+pub use array_ops::{assign_element, assign_slice, slice};
 pub use boolean::parse_bool;
 pub use composite::{ArrayValue, Dimension, MAX_ARRAY_SIZE, MAX_DIMENSIONS, RecordValue, element_count};
 pub use datum::{BitString, Datum, EnumValue, Interval, TidValue, TimeTz};

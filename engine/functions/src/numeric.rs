@@ -407,3 +407,58 @@ impl Hash for Numeric {
         }
     }
 }
+
+impl Numeric {
+    /// The number as a count of `10^-scale` with `scale` its display scale, when both are small.
+    pub(crate) fn to_units(&self) -> Option<(i128, i32)> {
+        let last_weight = self.weight - self.digits.len() as i32 + 1;
+        if !(0..=24).contains(&self.dscale) || self.digits.len() > 6 || self.weight > 5 || last_weight < -6 {
+            return None;
+        }
+        let whole = self.digits.iter().fold(0i128, |value, digit| value * BASE as i128 + i128::from(*digit));
+        let shift = last_weight * DEC_DIGITS + self.dscale;
+        let units = if shift >= 0 {
+            whole.checked_mul(10i128.checked_pow(shift as u32)?)?
+        } else {
+            // The digits below the scale are zeros.
+            whole / 10i128.pow(shift.unsigned_abs())
+        };
+        Some((if self.kind == Kind::Negative { -units } else { units }, self.dscale))
+    }
+
+    /// `units * 10^-scale`, showing `scale` decimals.
+    pub(crate) fn from_units(units: i128, scale: i32) -> Self {
+        // Shift by powers of ten to a whole number of base-10000 digits.
+        let padding = (-scale).rem_euclid(DEC_DIGITS);
+        let factor = 10i128.pow(padding as u32);
+        let weight_shift = (scale + padding) / DEC_DIGITS;
+        let mut value = match units.checked_mul(factor) {
+            Some(units) => Numeric::from(units),
+            None => Numeric::from(units).mul_finite(&Numeric::from(factor)),
+        };
+        if !value.digits.is_empty() {
+            value.weight -= weight_shift;
+        }
+        value.dscale = scale;
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_round_trip() {
+        for text in
+            ["0", "0.00", "1", "-1.5", "123456789.123456789", "10000", "0.0001", "-99999999.0000", "1e20"]
+        {
+            let number = crate::numeric_io::parse(text).unwrap();
+            let (units, scale) = number.to_units().unwrap();
+            let back = Numeric::from_units(units, scale);
+            assert_eq!(back.to_string(), number.to_string());
+            assert_eq!(back, number);
+        }
+        assert_eq!(Numeric::from_units(i128::MAX, 3).to_string(), "170141183460469231731687303715884105.727");
+    }
+}

@@ -15,6 +15,10 @@ type Family = &'static [(&'static str, ScalarFn)];
 /// Every family. A symbol appears once in all of them together; a test holds that.
 #[rustfmt::skip]
 static FAMILIES: &[Family] = &[
+    crate::aggregate_float::BUILTINS,
+    crate::aggregate_simple::BUILTINS,
+    crate::array_ops::BUILTINS,
+    crate::array_search::BUILTINS,
     crate::boolean::BUILTINS,
     crate::bytea::BUILTINS,
     crate::float_ops::BUILTINS,
@@ -22,6 +26,7 @@ static FAMILIES: &[Family] = &[
     crate::like::BUILTINS,
     crate::numeric_ops::BUILTINS,
     crate::quote::BUILTINS,
+    crate::record_io::BUILTINS,
     crate::string_ops::BUILTINS,
     crate::system_types::BUILTINS,
     crate::text::BUILTINS,

@@ -16,7 +16,10 @@ pub type SrfFn = fn(&CallContext<'_>, &[Datum]) -> PgResult<Rows>;
 /// One family's set-returning functions.
 pub(crate) type Family = &'static [(&'static str, SrfFn)];
 
-static FAMILIES: &[Family] = &[];
+#[rustfmt::skip]
+static FAMILIES: &[Family] = &[
+    crate::series::SET_RETURNING,
+];
 
 static BY_NAME: LazyLock<FxHashMap<&'static str, SrfFn>> =
     LazyLock::new(|| FAMILIES.iter().copied().flatten().copied().collect());

@@ -5,6 +5,7 @@
 //! `REDOUBT_REFERENCE_ONLY` limits the function test to symbols that contain it, and
 //! `REDOUBT_REFERENCE_CASES` sets the number of calls per function.
 
+mod aggregates;
 mod client;
 mod pools;
 
@@ -245,6 +246,18 @@ fn functions(client: &mut Client) -> Vec<Function> {
         })
         .filter(|function| builtin(&function.symbol).is_some() && function.symbol.contains(&only))
         .collect()
+}
+
+/// The concrete type that stands for a polymorphic one.
+fn concrete_type(oid: u32, element: u32, array: u32) -> u32 {
+    match oid {
+        types::ANYELEMENT | types::ANYCOMPATIBLE | types::ANYNONARRAY | types::ANYCOMPATIBLENONARRAY => {
+            element
+        }
+        types::ANYARRAY | types::ANYCOMPATIBLEARRAY => array,
+        types::ANY => element,
+        other => other,
+    }
 }
 
 /// Replaces polymorphic types by concrete ones; `None` when the function cannot be tested so.
