@@ -27,6 +27,9 @@ fn history(epoch: u64, ranges: &[(u64, u64, u64)]) -> Arc<History> {
     Arc::new(History::from_ranges(VolumeEpoch::new(epoch), ranges).expect("a history"))
 }
 
+/// Runs of records: previous in the volume, first, last.
+type Runs<'a> = &'a [(u64, u64, u64)];
+
 /// A report of a segment that holds these runs (previous in the volume, first, last) above a persisted VDL.
 fn report(segment: u64, persisted_vdl: u64, base: u64, runs: &[(u64, u64, u64)], cpls: &[u64]) -> SealReport {
     let chain: Vec<LsnRun> = runs
@@ -72,7 +75,7 @@ fn decide_one(reports: &[(u64, u64, u64)]) -> Decision {
 #[test]
 fn the_highest_scl_of_a_group_counts() {
     // Reports; VCL, VDL.
-    let table: [(&[(u64, u64, u64)], u64, u64); 5] = [
+    let table: [(Runs<'_>, u64, u64); 5] = [
         (&[(0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)], 0, 0),
         (&[(0, 0, 10), (0, 0, 7), (0, 0, 0), (0, 0, 2)], 10, 9),
         (&[(3, 3, 10), (6, 6, 9), (0, 0, 4), (0, 0, 4)], 10, 9),
@@ -104,7 +107,7 @@ fn thrice(first: SealReport) -> Vec<SealReport> {
 fn the_volume_chain_is_walked_across_groups() {
     let one = report(1, 0, 0, &[(0, 1, 2), (4, 5, 6), (8, 9, 9)], &[2, 6]);
     // What the other group holds; VCL, VDL, tails.
-    let table: [(&[(u64, u64, u64)], &[u64], u64, u64, [u64; 2]); 4] = [
+    let table: [(Runs<'_>, &[u64], u64, u64, [u64; 2]); 4] = [
         (&[(2, 3, 4), (6, 7, 8)], &[8], 9, 8, [6, 8]),
         (&[(2, 3, 4), (6, 7, 7)], &[], 7, 6, [6, 4]),
         (&[(2, 3, 3)], &[], 3, 2, [2, 0]),
@@ -158,8 +161,13 @@ fn dead_records_of_the_absent_do_not_count() {
     (present.scl, present.cpls) = (lsn(0), vec![]);
     let mut reports = thrice(present);
     reports.push(absent);
-    let decision = decided(&[group(0, reports)]);
+    let decision = decided(&[group(0, reports.clone())]);
     assert_eq!((decision.vcl, decision.vdl, decision.tails), (lsn(5), lsn(5), vec![lsn(5)]));
+    // And when the volume goes on in another group, past the dead consistency points.
+    let mut other = report(7, 0, 0, &[(5, 51, 51)], &[]);
+    other.history = Arc::clone(&lived);
+    let decision = decided(&[group(0, reports), group(1, thrice(other))]);
+    assert_eq!((decision.vcl, decision.vdl, decision.tails), (lsn(51), lsn(5), vec![lsn(5), lsn(0)]));
 }
 
 /// The history to start from is the lowest, over groups, of the highest in a group.
@@ -197,7 +205,8 @@ fn too_little_is_not_decided() {
     let few = Err(Undecided::TooFewReports(pg));
     let contradiction = Err(Undecided::Contradiction(pg));
     // Four promises make group 0 safe; one of them may be of a segment that cannot vote.
-    let table: [(fn(&mut SealReport), usize, Result<u64, Undecided>); 9] = [
+    type Row = (fn(&mut SealReport), usize, Result<u64, Undecided>);
+    let table: [Row; 9] = [
         (|_| {}, 0, Ok(3)),
         (|r| r.clean = false, 1, Ok(3)),
         (|r| r.clean = false, 2, few.clone()),
