@@ -4,7 +4,9 @@
 //! See README.md for how lookups stay true while transactions change the catalogs.
 
 pub mod acl;
+mod bootstrap;
 mod cache;
+mod database_storage;
 pub mod ddl;
 mod facts;
 mod index_key;
@@ -14,6 +16,9 @@ mod key_words;
 pub mod memory;
 pub mod names;
 mod nodes;
+mod oids;
+mod page_index;
+mod pages;
 
 pub mod regnames;
 mod relation;
@@ -24,8 +29,12 @@ mod system;
 pub mod type_names;
 mod view;
 
+pub use bootstrap::{CATALOG_VERSION, bootstrap};
 pub use cache::{Key, Pending};
+pub use database_storage::{copy_database, drop_database_storage};
 pub use memory::MemoryCatalog;
+pub use nodes::{POSTGRES, TEMPLATE0, TEMPLATE1};
+pub use pages::PageStore;
 pub use relation::{
     ColumnDefault, Index, IndexColumn, Relation, has_storage, join_expressions, missing_value,
     split_expressions,

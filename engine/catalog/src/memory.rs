@@ -8,12 +8,13 @@ use crate::facts;
 use crate::index_key::{index_key, index_prefix};
 use crate::invalidation::keys_of_row;
 use crate::nodes::POSTGRES;
+use crate::page_index::duplicate_key;
 use crate::store::{RowId, Store, Visit, WriteStore};
 use crate::system::{SystemCatalog, SystemIndex, system_catalogs};
 use crate::view::{Catalog, CatalogView, SessionCatalog};
 use parking_lot::{Mutex, RwLock};
 use redoubt_buffer::RelNode;
-use redoubt_error::{PgError, PgResult, code};
+use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Datum, Oid};
 use redoubt_page::Lsn;
 use rustc_hash::FxHashMap;
@@ -65,7 +66,7 @@ impl MemoryStore {
         for index in &catalog.indexes {
             let key = index_key(catalog, index, row)?;
             if index.unique && table.find(index.oid, &key).next().is_some() {
-                return Err(duplicate(index));
+                return Err(duplicate_key(index));
             }
             keys.push((index.oid, key));
         }
@@ -87,14 +88,6 @@ impl MemoryStore {
         }
         Ok(())
     }
-}
-
-fn duplicate(index: &SystemIndex) -> PgError {
-    PgError::new(
-        code::UNIQUE_VIOLATION,
-        format!("duplicate key value violates unique constraint \"{}\"", index.name),
-    )
-    .constraint(&*index.name)
 }
 
 impl Table {
@@ -213,6 +206,10 @@ impl WriteStore for MemoryCatalog {
         Ok(self.store.next_oid.fetch_add(1, Ordering::Relaxed))
     }
 
+    fn allocate_database_oid(&self) -> PgResult<Oid> {
+        self.allocate_oid()
+    }
+
     /// Nothing: there are no pages.
     fn create_storage(&self, _node: RelNode, _relation: Oid) -> PgResult<()> {
         Ok(())
@@ -234,6 +231,7 @@ mod tests {
     use super::*;
     use crate::rows::{CatalogRow, PgDatabase};
     use crate::store::catalog_of;
+    use redoubt_error::code;
 
     #[test]
     fn the_databases_of_the_facts_are_there() {

@@ -66,6 +66,13 @@ pub trait WriteStore: Store {
     /// `54000` when there are none left; those of writing pages.
     fn allocate_oid(&self) -> PgResult<Oid>;
 
+    /// As [`WriteStore::allocate_oid`], for a database: OIDs behind it are kept free for the numbers of its
+    /// system relations' storage.
+    ///
+    /// # Errors
+    /// As for [`WriteStore::allocate_oid`].
+    fn allocate_database_oid(&self) -> PgResult<Oid>;
+
     /// Makes the empty storage of a table or sequence, which goes if the transaction aborts. An index's is
     /// made by whoever builds it.
     ///

@@ -11,6 +11,7 @@ pub use access::{BTREE, HASH, SortOperators};
 pub use types::Type;
 
 use crate::cache::{Answer, DatabaseCache, Key, KeyRef, Pending};
+use crate::oids::OidAllocator;
 use crate::rows::CatalogRow;
 use crate::store::{Store, probe_list, scan_rows};
 use hashbrown::{HashMap, HashSet};
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Catalog {
     shared: Arc<DatabaseCache>,
     databases: RwLock<FxHashMap<Oid, Arc<DatabaseCache>>>,
+    oids: OidAllocator,
 }
 
 impl Catalog {
@@ -41,6 +43,10 @@ impl Catalog {
         let known = self.databases.read().get(&database).cloned();
         let own = known.unwrap_or_else(|| self.databases.write().entry(database).or_default().clone());
         SessionCatalog { database, own, shared: self.shared.clone(), local: LocalCatalog::default() }
+    }
+
+    pub(crate) fn oids(&self) -> &OidAllocator {
+        &self.oids
     }
 
     /// Forgets a database that has been dropped.
@@ -97,6 +103,11 @@ impl SessionCatalog {
         }
         let keys = self.local.state.lock().keys.iter().cloned().collect();
         Some(Pending::begin(keys, self.own.clone(), self.shared.clone()))
+    }
+
+    /// As [`SessionCatalog::begin_commit`], for a change that no transaction owns.
+    pub(crate) fn begin_overwrite(&self, keys: Vec<Key>) -> Pending {
+        Pending::begin(keys, self.own.clone(), self.shared.clone())
     }
 
     /// The transaction is over, one way or the other.

@@ -1,4 +1,4 @@
-//! Databases and settings of databases and roles: rows only; pages are copied by [`crate::bootstrap`].
+//! Databases and settings of databases and roles: rows only; [`crate::copy_database`] makes the pages.
 
 use super::{Ddl, ObjectAddress, class};
 use crate::acl::Acl;
@@ -33,7 +33,7 @@ impl Ddl<'_> {
     pub fn create_database(&self, new: &NewDatabase) -> PgResult<Oid> {
         self.check_database_name(&new.name)?;
         let (_, template) = self.find_oid::<PgDatabase>(index::DATABASE_OID, new.template)?;
-        let oid = self.allocate_oid()?;
+        let oid = self.store.allocate_database_oid()?;
         self.insert(&PgDatabase {
             oid,
             datname: new.name.clone(),
