@@ -192,6 +192,18 @@ pub trait Env {
     /// Those of reading the catalog.
     fn type_name(&self, oid: Oid, typmod: i32) -> PgResult<String>;
 
+    /// `format_type(oid, typmod)`: as [`Env::type_name`], but tells a modifier that was not asked
+    /// for (`None`) from one that is absent (`Some(-1)`), which matters for `bpchar` and `bit`.
+    ///
+    /// # Errors
+    /// Those of reading the catalog.
+    fn format_type(&self, oid: Oid, typmod: Option<i32>) -> PgResult<String> {
+        match crate::builtin_type_name(oid, typmod)? {
+            Some(name) => Ok(name),
+            None => self.type_name(oid, typmod.unwrap_or(-1)),
+        }
+    }
+
     /// Runs `draw` over the session's random generator (`random`, `setseed`).
     fn with_random(&self, draw: &mut dyn FnMut(&mut crate::random::Prng));
 

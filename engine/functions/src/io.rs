@@ -2,7 +2,7 @@
 
 use crate::array_io::ElementType;
 use crate::{Datum, Env, Oid, TypeRef, types};
-use crate::{array_io, boolean, bytea, float, integer, numeric_io, system_types, text};
+use crate::{array_io, boolean, bytea, float, integer, numeric_io, reg, system_types, text};
 use redoubt_error::{PgError, PgResult, code};
 
 /// The four I/O functions of a base type. A typmod of -1 asks for no length coercion.
@@ -39,6 +39,17 @@ pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
         types::XID => &integer::XID_IO,
         types::CID => &integer::CID_IO,
         types::XID8 => &integer::XID8_IO,
+        types::REGPROC => &reg::REGPROC_IO,
+        types::REGPROCEDURE => &reg::REGPROCEDURE_IO,
+        types::REGOPER => &reg::REGOPER_IO,
+        types::REGOPERATOR => &reg::REGOPERATOR_IO,
+        types::REGCLASS => &reg::REGCLASS_IO,
+        types::REGTYPE => &reg::REGTYPE_IO,
+        types::REGROLE => &reg::REGROLE_IO,
+        types::REGNAMESPACE => &reg::REGNAMESPACE_IO,
+        types::REGCONFIG => &reg::REGCONFIG_IO,
+        types::REGDICTIONARY => &reg::REGDICTIONARY_IO,
+        types::REGCOLLATION => &reg::REGCOLLATION_IO,
         types::TEXT | types::UNKNOWN | types::CSTRING => &text::TEXT_IO,
         types::VARCHAR => &text::VARCHAR_IO,
         types::BPCHAR => &text::BPCHAR_IO,

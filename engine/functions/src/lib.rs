@@ -30,6 +30,7 @@ mod float_shortest;
 mod integer;
 mod integer_ops;
 pub mod io;
+mod io_functions;
 pub mod key;
 mod keywords;
 mod like;
@@ -42,6 +43,7 @@ mod plain_env;
 mod quote;
 pub mod random;
 mod record_io;
+mod reg;
 mod registry;
 mod series;
 mod set_returning;
@@ -51,6 +53,8 @@ pub mod text;
 pub mod timestamp;
 pub mod timezone;
 mod type_info;
+mod type_modifiers;
+mod type_name;
 mod type_table;
 pub mod types;
 
@@ -68,6 +72,8 @@ pub use set_returning::{Rows, SrfFn, set_returning};
 pub use type_info::{
     TypeInfo, TypeRef, builtin_array_of, builtin_type, builtin_type_by_name, builtin_types, is_string_type,
 };
+
+pub use type_name::{builtin_type_name, type_name};
 
 /// An object identifier, as in PostgreSQL's catalogs.
 pub type Oid = u32;

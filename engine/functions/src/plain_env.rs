@@ -81,8 +81,9 @@ impl Env for PlainEnv {
         Ok(None)
     }
 
-    fn type_name(&self, oid: Oid, _typmod: i32) -> PgResult<String> {
-        Ok(crate::builtin_type(oid).map_or_else(|| "???".to_owned(), |info| info.name.clone().into_owned()))
+    fn type_name(&self, oid: Oid, typmod: i32) -> PgResult<String> {
+        let typmod = (typmod >= 0).then_some(typmod);
+        Ok(crate::builtin_type_name(oid, typmod)?.unwrap_or_else(|| "???".to_owned()))
     }
 
     fn with_random(&self, draw: &mut dyn FnMut(&mut Prng)) {

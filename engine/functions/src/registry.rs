@@ -23,13 +23,17 @@ static FAMILIES: &[Family] = &[
     crate::bytea::BUILTINS,
     crate::float_ops::BUILTINS,
     crate::integer_ops::BUILTINS,
+    crate::io_functions::BUILTINS,
     crate::like::BUILTINS,
     crate::numeric_ops::BUILTINS,
     crate::quote::BUILTINS,
     crate::record_io::BUILTINS,
+    crate::reg::BUILTINS,
     crate::string_ops::BUILTINS,
     crate::system_types::BUILTINS,
     crate::text::BUILTINS,
+    crate::type_modifiers::BUILTINS,
+    crate::type_name::BUILTINS,
 ];
 
 static BY_NAME: LazyLock<FxHashMap<&'static str, ScalarFn>> =
