@@ -79,7 +79,7 @@ impl ControlState {
     }
 
     /// Whether a history is a later word than the one held: written by a later incarnation, or by the same
-    /// one under a later epoch.
+    /// one under a later epoch (rule 6).
     pub fn is_superseded_by(&self, history: &History, writer: VolumeEpoch) -> bool {
         (writer, history.epoch()) > (self.history_writer, self.history.epoch())
     }

@@ -3,7 +3,7 @@
 //! Machines take messages, completions and the driver's wishes as arguments and return what is to be done;
 //! they see no clock, socket, file or random number. Messages and quorums are data. Decisions after a crash
 //! are pure functions over the reports of those who survived it. The README beside this crate names the
-//! papers and where we differ.
+//! papers, where we differ, and the numbered rules that comments cite.
 #![no_std]
 
 extern crate alloc;

@@ -236,7 +236,7 @@ impl OpeningCore {
         }
     }
 
-    /// Step 5. Segments that have not reported are asked again: they are places to copy to.
+    /// Step 5, rule 11. Segments that have not reported are asked again: they are places to copy to.
     fn send_copies(&mut self) {
         self.send_seals_if_short();
         let Some(decision) = self.decision.clone() else { return };
@@ -285,7 +285,7 @@ impl OpeningCore {
         FetchRecords { to, request, volume_epoch: self.epoch, after, upto, max_bytes: COPY_BYTES }
     }
 
-    /// Step 6.
+    /// Step 6, rule 11.
     fn send_histories(&mut self) {
         let Some(history) = self.decision.as_ref().map(|d| Arc::clone(&d.history)) else { return };
         let volume_epoch = self.epoch;

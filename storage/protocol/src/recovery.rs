@@ -132,7 +132,7 @@ fn check_group(pg: PgId, group: &GroupReports, epoch: VolumeEpoch, bugs: Bugs) -
 
 /// The history to start from (step 6): of the lowest, over groups, of the highest history epoch in a group.
 /// A newer one was written by a recovery that never opened, because opening needs a write quorum of every
-/// group; its range must not be believed, for it would kill what a later writer was acknowledged.
+/// group; its range must not be believed, for it would kill what a later writer was acknowledged (rule 10).
 fn base_history(groups: &[GroupReports], epoch: VolumeEpoch, bugs: Bugs) -> Arc<History> {
     let highest = |g: &GroupReports| voters(g, bugs).map(|r| r.history.epoch()).max();
     let e = groups.iter().filter_map(highest).min().unwrap_or(VolumeEpoch::ZERO);
@@ -161,7 +161,7 @@ fn merged<'a>(all: impl Iterator<Item = &'a Arc<History>>, epoch: VolumeEpoch) -
 
 /// The report that speaks for a group (step 3): the one with the **highest** SCL. A write quorum holds
 /// every acknowledged record and shares a segment with these voters, so the highest SCL reaches them all;
-/// with a lower one, acknowledged commits would be lost.
+/// with a lower one, acknowledged commits would be lost (rule 9).
 fn group_voice<'a>(
     pg: PgId,
     group: &'a GroupReports,

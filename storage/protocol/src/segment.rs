@@ -84,7 +84,7 @@ pub enum Output {
     },
     /// Read linked records of a range from the log and send them. The message carries the epochs given
     /// here, not those in force when the reading is done: records of a history replaced in between must
-    /// not pass for the new one's.
+    /// not pass for the new one's (rule 7).
     ServeRecords {
         /// Who asked.
         to: Origin,
@@ -346,7 +346,7 @@ impl SegmentCore {
     }
 
     /// The rule for appends, gossip and reads: exactly the epochs that are durable here, with the history
-    /// of that volume epoch, and no newer promise on its way.
+    /// of that volume epoch, and no newer promise on its way (rules 3 and 5).
     fn admit(&self, epochs: Epochs) -> Result<(), Refusal> {
         self.admit_recovery(epochs.volume)?;
         let installed = self.durable.history.epoch();
@@ -364,7 +364,7 @@ impl SegmentCore {
         Ok(())
     }
 
-    /// The rule for a recovery's copies: its promise must be durable here, its history cannot be yet.
+    /// The rule for a recovery's copies: its promise must be durable here, its history cannot be yet (rule 5).
     fn admit_recovery(&self, epoch: VolumeEpoch) -> Result<(), Refusal> {
         self.check_health()?;
         let current = self.promised.volume_epoch;
@@ -448,7 +448,7 @@ impl SegmentCore {
     }
 
     /// Every intent up to and including `upto` is durable. Only now do its records count, and only when the
-    /// epoch under which they were received is still the newest promised.
+    /// epoch under which they were received is still the newest promised (rules 1 and 2).
     pub fn on_persisted(&mut self, upto: PersistToken) {
         if self.health == Health::LogDead {
             return;
@@ -492,7 +492,7 @@ impl SegmentCore {
     }
 
     /// A newer epoch is being promised. What is still on its way to the disk will not count when it gets
-    /// there, so it is forgotten now: a recovery may send the same records again under its own epoch.
+    /// there, so it is forgotten now: a recovery may send the same records again under its own epoch (rule 2).
     fn promise_epoch(&mut self, epoch: VolumeEpoch) {
         if epoch == self.promised.volume_epoch {
             return;
@@ -518,7 +518,7 @@ impl SegmentCore {
         }
     }
 
-    /// A segment that replaces another counts once it holds all that was durable when it joined.
+    /// A segment that replaces another counts once it holds all that was durable when it joined (rule 8).
     fn join_if_reached(&mut self) {
         if self.promised.joined || self.health == Health::LogDead {
             return;

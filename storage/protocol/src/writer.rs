@@ -438,7 +438,7 @@ impl WriterCore {
             return WriterEvent::Nothing;
         };
         if status.history_epoch < self.volume_epoch {
-            // Its SCL may count voided records and says nothing yet.
+            // Its SCL may count voided records and says nothing yet (rule 12).
             return group.needs_history(status.from);
         }
         let woken = group.is_up_to_date(status.from, status.membership_epoch);
@@ -488,7 +488,7 @@ impl WriterCore {
         self.fence(by);
     }
 
-    /// Adds the next protection group. Its segments exist, durably, and the metadata store names it.
+    /// Adds the next protection group. Its segments exist, durably, and the metadata store names it (rule 13).
     ///
     /// # Panics
     /// When the group would lie beyond the last page number.

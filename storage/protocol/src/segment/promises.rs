@@ -3,7 +3,7 @@
 use super::*;
 
 impl SegmentCore {
-    /// Promises an epoch; answers with a report taken after the promise's own flush.
+    /// Promises an epoch; answers with a report taken after the promise's own flush (rules 3 and 4).
     pub(super) fn on_seal(&mut self, from: Origin, seal: Seal) {
         if let Err(reason) = self.check_promise(seal.volume_epoch) {
             return self.refuse(from, seal.request, reason);

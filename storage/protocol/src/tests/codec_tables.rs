@@ -200,6 +200,19 @@ fn bytes_are_what_they_were() {
     assert_eq!(Message::Refused(refused).to_bytes(), expected);
 }
 
+/// A short digest of bytes (FNV-1a), enough to notice that they changed.
+fn digest(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193))
+}
+
+/// The same for every kind of message: kind, length, digest.
+#[test]
+fn no_kind_has_changed_its_bytes() {
+    let found: Vec<(u8, usize, u32)> =
+        messages().iter().map(Message::to_bytes).map(|b| (b[1], b.len(), digest(&b))).collect();
+    assert_eq!(found[..], GOLDEN[..]);
+}
+
 #[test]
 fn the_head_and_the_shared_tail_make_the_frame() {
     for message in messages() {
@@ -306,3 +319,43 @@ fn control_states_survive_their_bytes() {
     let early = CreateSegment { to: founder, volume_epoch: epoch(8), ..*create };
     assert!(ControlState::created(&early).is_err(), "a history from the future");
 }
+
+/// What `no_kind_has_changed_its_bytes` expects, in the order of `messages`.
+const GOLDEN: [(u8, usize, u32); 36] = [
+    (1, 170, 0xaa22b812),
+    (1, 60, 0xbb45c0b8),
+    (2, 36, 0x7d01bc5a),
+    (4, 68, 0xe1a151b0),
+    (5, 8220, 0xa64b3e91),
+    (6, 36, 0x09439090),
+    (7, 385, 0x1c98ed6c),
+    (7, 376, 0x779ca0ad),
+    (8, 96, 0x40f37fca),
+    (9, 52, 0x5c5c3610),
+    (10, 636, 0x2aef6a6c),
+    (11, 36, 0x02381f7c),
+    (12, 720, 0x505827c6),
+    (13, 56, 0x0bc1e33c),
+    (14, 50, 0x42199172),
+    (14, 28, 0x7382da2c),
+    (16, 60, 0x9e83f0ca),
+    (17, 28, 0xe6b7290d),
+    (18, 94, 0xe74e53aa),
+    (15, 70, 0x416700b1),
+    (15, 70, 0xa196b774),
+    (3, 37, 0xaee31c59),
+    (3, 37, 0xd8b27367),
+    (3, 37, 0x271458b5),
+    (3, 37, 0xdb5e333f),
+    (3, 37, 0xb769b274),
+    (3, 37, 0x6bb38cfe),
+    (3, 37, 0x5cb4132b),
+    (3, 37, 0xf8d9d052),
+    (3, 37, 0x1a229145),
+    (3, 37, 0xb6484e6c),
+    (3, 37, 0xd7910f5f),
+    (3, 37, 0x73b6cc86),
+    (3, 37, 0x94ff8d79),
+    (3, 37, 0x1c3043a8),
+    (3, 37, 0xe017a57a),
+];

@@ -107,7 +107,8 @@ fn thrice(first: SealReport) -> Vec<SealReport> {
 fn the_volume_chain_is_walked_across_groups() {
     let one = report(1, 0, 0, &[(0, 1, 2), (4, 5, 6), (8, 9, 9)], &[2, 6]);
     // What the other group holds; VCL, VDL, tails.
-    let table: [(Runs<'_>, &[u64], u64, u64, [u64; 2]); 4] = [
+    type Row<'a> = (Runs<'a>, &'a [u64], u64, u64, [u64; 2]);
+    let table: [Row<'_>; 4] = [
         (&[(2, 3, 4), (6, 7, 8)], &[8], 9, 8, [6, 8]),
         (&[(2, 3, 4), (6, 7, 7)], &[], 7, 6, [6, 4]),
         (&[(2, 3, 3)], &[], 3, 2, [2, 0]),

@@ -72,7 +72,7 @@ impl WriterCore {
     }
 
     /// The group's last record at or below the current VDL. Good for any read point up to that VDL; one
-    /// taken *before* the read point was established is not good for it.
+    /// taken *before* the read point was established is not good for it (rule 14).
     pub fn pg_tail(&self, pg: PgId) -> Option<Lsn> {
         self.groups.get(pg.get() as usize).map(Group::tail)
     }
