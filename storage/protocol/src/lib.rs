@@ -14,6 +14,7 @@ mod batch;
 mod bytes;
 mod codec;
 mod control;
+pub mod fuzz;
 mod geometry;
 mod history;
 mod ids;

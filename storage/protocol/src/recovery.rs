@@ -94,7 +94,9 @@ pub(crate) fn decide_with(
     let tails = numbered(groups).zip(&voices).map(|((pg, _), voice)| tail_at(pg, voice, vdl));
     let tails = tails.collect::<Result<Vec<Lsn>, Undecided>>()?;
     let limit_from = vdl.max(base.end());
-    let mut upto = limit_from.checked_add(allocation_limit).unwrap_or(Lsn::MAX);
+    let upto = limit_from.checked_add(allocation_limit).filter(|upto| *upto < Lsn::MAX);
+    // Only reports that are wrong can bring the numbers to their end.
+    let mut upto = upto.ok_or(Undecided::Contradiction(PgId::new(0)))?;
     if bugs.has(Planted::VoidOnlySeen) {
         upto = all_voters().map(|r| r.scl).max().unwrap_or(Lsn::ZERO).max(limit_from).next();
     }

@@ -5,6 +5,7 @@ mod changes;
 mod checkers;
 mod codec_tables;
 mod history_tables;
+mod hostile;
 mod quorum_tables;
 mod recovery_tables;
 mod rng;

@@ -144,6 +144,10 @@ impl SegmentCore {
             positions.pg_tail = history.clipped(positions.pg_tail);
             positions.read_floor = positions.read_floor.min(positions.vdl);
         }
+        // Between the last record that links and the old persisted VDL there was none: nothing is undone.
+        let limit = self.coalesce_limit();
+        self.coalesced = self.coalesced.min(limit);
+        self.collected = self.collected.min(limit);
         let scl = self.links.scl();
         self.outputs.push_back(Output::HistoryInForce { history, scl });
     }

@@ -12,6 +12,7 @@ use crate::batch::LsnRun;
 use crate::bytes::SharedBytes;
 use crate::codec::DecodeError;
 use crate::control::ControlState;
+use crate::fuzz::{fuzz_control_state, fuzz_message};
 use crate::history::{History, VoidedRange};
 use crate::ids::{RequestId, SegmentId, VolumeId};
 use crate::message::*;
@@ -288,9 +289,7 @@ fn damaged_messages_never_panic() {
             let length = (bytes.len() - FRAME_HEADER_BYTES) as u32;
             bytes[4..8].copy_from_slice(&length.to_le_bytes());
         }
-        if let Ok(message) = Message::decode(&SharedBytes::from(bytes.clone())) {
-            assert_eq!(message.to_bytes(), bytes, "{message:?}");
-        }
+        fuzz_message(&bytes);
     }
 }
 
@@ -310,6 +309,11 @@ fn control_states_survive_their_bytes() {
     assert_eq!(ControlState::decode(&bytes), Ok(state.clone()));
     for len in 0..bytes.len() {
         assert!(ControlState::decode(&bytes[..len]).is_err(), "cut at {len}");
+        for damage in [1, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[len] ^= damage;
+            fuzz_control_state(&damaged);
+        }
     }
     bytes[0] = 9;
     assert_eq!(ControlState::decode(&bytes), Err(DecodeError::Version(9)));

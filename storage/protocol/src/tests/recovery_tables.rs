@@ -233,6 +233,15 @@ fn too_little_is_not_decided() {
     assert_eq!(two, Err(Undecided::TooFewReports(PgId::new(1))));
 }
 
+/// Wrong reports bring the numbers to their end; a writer started there could not number one record.
+#[test]
+fn the_end_of_the_numbers_is_refused() {
+    for (persisted_vdl, decided) in [(u64::MAX - 101, true), (u64::MAX - 100, false), (u64::MAX, false)] {
+        let reports = thrice(report(1, persisted_vdl, 0, &[], &[]));
+        assert_eq!(decide(EPOCH, LIMIT, &[group(0, reports)]).is_ok(), decided, "{persisted_vdl}");
+    }
+}
+
 #[test]
 fn a_newer_membership_means_to_start_again() {
     let next: Arc<Membership> =
