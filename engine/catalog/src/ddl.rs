@@ -18,6 +18,7 @@ mod relations;
 mod roles;
 mod schemas;
 mod sequences;
+mod statistics;
 mod types;
 mod views;
 

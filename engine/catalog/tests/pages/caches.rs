@@ -155,3 +155,64 @@ fn lookups_always_agree_with_the_pages() {
         }
     }
 }
+
+/// While one thread changes a table again and again, others compare what the cache says with what the pages say
+/// at the very same snapshot.
+#[test]
+fn lookups_agree_with_the_pages_under_concurrency() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    const CHANGES: usize = 60;
+    let server = Server::new();
+    let oid = server.connect(POSTGRES).run(|ddl| create(ddl, "t"));
+    let done = AtomicBool::new(false);
+    let compare = |session: &mut Session<'_>| {
+        session.begin(Isolation::ReadCommitted);
+        let columns = session.read(|store| {
+            let found = store.view().relation_by_oid(oid).unwrap().unwrap();
+            let truth = truth(store);
+            assert_eq!((&*found.name, found.desc.len() as i16), (&*truth[0].0, truth[0].2));
+            found.desc.len()
+        });
+        session.abort();
+        columns
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut writer = server.connect(POSTGRES);
+            for n in 0..CHANGES {
+                writer.run(|ddl| {
+                    ddl.add_column(oid, &NewColumn::new(format!("c{n}"), t::INT4, -1, 0)).unwrap();
+                    ddl.rename_relation(oid, &format!("t{n}")).unwrap();
+                });
+                assert_eq!(compare(&mut writer), 3 + n, "who has committed sees it");
+            }
+            done.store(true, Ordering::Release);
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut reader = server.connect(POSTGRES);
+                let mut last = 0;
+                while !done.load(Ordering::Acquire) {
+                    let columns = compare(&mut reader);
+                    assert!(columns >= last, "a later snapshot never sees less");
+                    last = columns;
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn sizes_are_noted_at_once_and_for_good() {
+    let server = Server::new();
+    let mut a = server.connect(POSTGRES);
+    a.run(|ddl| create(ddl, "t"));
+    let table = a.table("t").unwrap();
+    a.begin(Isolation::ReadCommitted);
+    a.read(|store| store.set_relation_size(table.oid, 10, 500.0, 3).unwrap());
+    a.abort();
+    let sizes = |table: &Relation| (table.class.relpages, table.class.reltuples, table.class.relallvisible);
+    assert_eq!(sizes(&a.table("t").unwrap()), (10, 500.0, 3));
+    let after = server.crash();
+    assert_eq!(sizes(&after.connect(POSTGRES).table("t").unwrap()), (10, 500.0, 3));
+}
