@@ -1,21 +1,25 @@
 //! A place in the token stream, with the small questions that every grammar rule asks of it.
 
 use crate::keywords::{self, Category};
-use crate::lexer::{bare_word, byte_range};
+use crate::lexer::{Lexed, bare_word, byte_range, lex};
 use crate::tree::{Ident, ObjectName};
 use redoubt_error::{PgError, PgResult, code};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+use sqlparser::tokenizer::{Token, Word};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// How deeply expressions, parentheses and subqueries may nest. PostgreSQL's limit is its stack;
 /// ours is a count, chosen so that parsing, analysis and planning fit a session's stack.
 pub const MAX_NESTING: usize = 1_000;
 
-/// How long a chain of operators (`1 + 1 + ...`) may be, as it becomes a tree of that depth.
-/// AND, OR, IN and VALUES lists are flat and do not count.
-pub const MAX_OPERATOR_CHAIN: usize = 5_000;
+/// How high an expression's tree may be. A chain of operators (`1 + 1 + ...`) is a tree as high as
+/// the chain is long; AND, OR, IN and VALUES lists are flat and do not count.
+pub const MAX_EXPRESSION_HEIGHT: usize = 2_500;
+
+/// How long a chain of set operations or joins may be, for the same reason.
+pub const MAX_QUERY_CHAIN: usize = 1_000;
 
 /// PostgreSQL's error for what does not fit its stack.
 pub fn too_deep() -> PgError {
@@ -30,18 +34,34 @@ pub(crate) struct Cursor<'t> {
     pub(crate) text: &'t str,
     stream: Parser<'static>,
     depth: usize,
-    /// CREATE SCHEMA's elements and rules nest statements.
-    pub(crate) param_refs: bool,
+    /// The greatest height of the expressions read since the one being read began.
+    pub(crate) height: usize,
+    /// The last run of parentheses that was measured, as token indexes.
+    paren_run: Cell<(usize, usize)>,
+    /// What stopped the scanner; it stands at the end of the tokens.
+    lexical_error: Option<PgError>,
 }
 
 impl<'t> Cursor<'t> {
-    pub(crate) fn new(text: &'t str, tokens: Vec<TokenWithSpan>) -> Self {
-        const DIALECT: &PostgreSqlDialect = &PostgreSqlDialect {};
-        let stream = Parser::new(DIALECT).with_tokens_with_locations(tokens);
-        Cursor { text, stream, depth: 0, param_refs: true }
+    /// Lexes the text and stands before its first token.
+    pub(crate) fn new(text: &'t str) -> Self {
+        Self::from_lexed(text, lex(text))
     }
 
-    /// Runs one level deeper; an error when that is too deep.
+    pub(crate) fn from_lexed(text: &'t str, lexed: Lexed) -> Self {
+        const DIALECT: &PostgreSqlDialect = &PostgreSqlDialect {};
+        let stream = Parser::new(DIALECT).with_tokens_with_locations(lexed.tokens);
+        Cursor { text, stream, depth: 0, height: 0, paren_run: Cell::new((0, 0)), lexical_error: lexed.error }
+    }
+
+    /// The end of the text must be next, and the scanner must have reached it.
+    pub(crate) fn expect_end(&self) -> PgResult<()> {
+        if self.at_end() && self.lexical_error.is_none() { Ok(()) } else { self.unexpected() }
+    }
+
+    /// Runs one level deeper; an error when that is too deep. Every recursion of the grammar goes
+    /// through here, and the stack grows here when it is short.
+    #[recursive::recursive]
     pub(crate) fn nested<T>(&mut self, f: impl FnOnce(&mut Self) -> PgResult<T>) -> PgResult<T> {
         if self.depth >= MAX_NESTING {
             return Err(too_deep());
@@ -55,11 +75,25 @@ impl<'t> Cursor<'t> {
     // Looking.
 
     pub(crate) fn peek(&self) -> &Token {
-        &self.stream.peek_token_ref().token
+        self.peek_nth(0)
     }
 
+    /// The stream holds no white space, so that the n-th token is found without a walk.
     pub(crate) fn peek_nth(&self, n: usize) -> &Token {
-        &self.stream.peek_nth_token_ref(n).token
+        &self.stream.token_at(self.stream.index() + n).token
+    }
+
+    /// How many opening parentheses come next. A run is measured once, however often it is asked
+    /// about from inside.
+    pub(crate) fn leading_parens(&self) -> usize {
+        let at = self.stream.index();
+        let (start, end) = self.paren_run.get();
+        if (start..end).contains(&at) {
+            return end - at;
+        }
+        let count = (0..).take_while(|n| *self.peek_nth(*n) == Token::LParen).count();
+        self.paren_run.set((at, at + count));
+        count
     }
 
     pub(crate) fn at_end(&self) -> bool {
@@ -72,7 +106,7 @@ impl<'t> Cursor<'t> {
     }
 
     fn range_nth(&self, n: usize) -> Range<usize> {
-        let token = self.stream.peek_nth_token_ref(n);
+        let token = self.stream.token_at(self.stream.index() + n);
         match token.token {
             Token::EOF => self.text.len()..self.text.len(),
             _ => byte_range(token.span),
@@ -143,6 +177,15 @@ impl<'t> Cursor<'t> {
         found
     }
 
+    /// Takes a phrase that its first word decides: the others must follow.
+    pub(crate) fn eat_phrase(&mut self, keywords: &[&str]) -> PgResult<bool> {
+        if !self.at(keywords[0]) {
+            return Ok(false);
+        }
+        self.expect_seq(keywords)?;
+        Ok(true)
+    }
+
     pub(crate) fn expect(&mut self, keyword: &str) -> PgResult<()> {
         if self.eat(keyword) { Ok(()) } else { self.unexpected() }
     }
@@ -200,10 +243,22 @@ impl<'t> Cursor<'t> {
     }
 
     fn syntax_error_nth(&self, n: usize) -> PgError {
+        if let (Token::EOF, Some(error)) = (self.peek_nth(n), &self.lexical_error) {
+            return error.clone();
+        }
+        self.error_at_token(n, "syntax error")
+    }
+
+    /// A message of the grammar's own that names the next token.
+    pub(crate) fn error_near(&self, message: &str) -> PgError {
+        self.error_at_token(0, message)
+    }
+
+    fn error_at_token(&self, n: usize, message: &str) -> PgError {
         let range = self.range_nth(n);
         let message = match &self.text[range.clone()] {
-            "" => "syntax error at end of input".to_string(),
-            near => format!("syntax error at or near \"{near}\""),
+            "" => format!("{message} at end of input"),
+            near => format!("{message} at or near \"{near}\""),
         };
         PgError::new(code::SYNTAX_ERROR, message).at(Some(range.start))
     }
@@ -240,6 +295,16 @@ impl<'t> Cursor<'t> {
     /// A column or table name (gram.y's ColId).
     pub(crate) fn col_id(&mut self) -> PgResult<Ident> {
         self.ident_where(|c| matches!(c, Category::Unreserved | Category::ColumnName))
+    }
+
+    pub(crate) fn at_type_function_name(&self) -> bool {
+        match self.peek() {
+            Token::Word(Word { quote_style: Some(_), .. }) => true,
+            Token::Word(Word { value, .. }) => {
+                !matches!(keywords::category(value), Some(Category::Reserved | Category::ColumnName))
+            }
+            _ => false,
+        }
     }
 
     /// Any word at all (ColLabel).

@@ -21,6 +21,9 @@ pub struct Lexed {
     pub tokens: Vec<TokenWithSpan>,
     /// Notices about truncated identifiers.
     pub notices: Vec<PgError>,
+    /// What stopped the scanner. It counts only if the grammar gets as far as here: an earlier
+    /// syntax error comes first.
+    pub error: Option<PgError>,
 }
 
 /// The bytes of the text that a token's span covers.
@@ -34,12 +37,10 @@ fn span(start: usize, end: usize) -> Span {
 }
 
 /// Splits a query string into tokens.
-pub fn lex(text: &str) -> PgResult<Lexed> {
+pub fn lex(text: &str) -> Lexed {
     let mut lexer = Lexer { text, bytes: text.as_bytes(), at: 0, tokens: Vec::new(), notices: Vec::new() };
-    while lexer.skip_blank()? {
-        lexer.token()?;
-    }
-    Ok(Lexed { tokens: lexer.tokens, notices: lexer.notices })
+    let error = lexer.run().err();
+    Lexed { tokens: lexer.tokens, notices: lexer.notices, error }
 }
 
 pub(crate) struct Lexer<'t> {
@@ -67,6 +68,13 @@ fn is_blank(b: u8) -> bool {
 }
 
 impl Lexer<'_> {
+    fn run(&mut self) -> PgResult<()> {
+        while self.skip_blank()? {
+            self.token()?;
+        }
+        Ok(())
+    }
+
     fn peek(&self, ahead: usize) -> u8 {
         self.bytes.get(self.at + ahead).copied().unwrap_or(0)
     }

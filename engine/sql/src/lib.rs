@@ -13,7 +13,7 @@ mod grammar;
 mod tag;
 mod utility;
 
-pub use cursor::{MAX_NESTING, MAX_OPERATOR_CHAIN};
+pub use cursor::{MAX_EXPRESSION_HEIGHT, MAX_NESTING, MAX_QUERY_CHAIN};
 pub use tree::{Statement, StatementKind, UtilityStatement};
 
 use cursor::Cursor;
@@ -28,13 +28,14 @@ pub const MAX_TEXT_BYTES: usize = 1 << 30;
 /// Nothing is executed before all of it has been parsed, so a syntax error in the last statement
 /// is reported alone. Errors are PostgreSQL's (42601 and others), with byte positions.
 pub fn parse(text: &str) -> PgResult<Vec<Statement>> {
-    let lexed = lexer::lex(text)?;
-    let mut notices = lexed.notices;
-    let mut cursor = Cursor::new(text, lexed.tokens);
+    let mut lexed = lexer::lex(text);
+    let mut notices = std::mem::take(&mut lexed.notices);
+    let mut cursor = Cursor::from_lexed(text, lexed);
     let mut statements = Vec::new();
     loop {
         while cursor.eat_token(&Token::SemiColon) {}
         if cursor.at_end() {
+            cursor.expect_end()?;
             break;
         }
         statements.push(cursor.statement()?);
@@ -50,14 +51,14 @@ pub fn parse(text: &str) -> PgResult<Vec<Statement>> {
 
 /// Parses an expression that stands alone, such as a stored default.
 pub fn parse_expression(text: &str) -> PgResult<tree::Expr> {
-    let mut cursor = Cursor::new(text, lexer::lex(text)?.tokens);
+    let mut cursor = Cursor::new(text);
     let expr = cursor.expr()?;
-    if cursor.at_end() { Ok(expr) } else { cursor.unexpected() }
+    cursor.expect_end().map(|()| expr)
 }
 
 /// Parses a type's name, as `regtype` input and `format_type`'s output have it.
 pub fn parse_type_name(text: &str) -> PgResult<tree::TypeName> {
-    let mut cursor = Cursor::new(text, lexer::lex(text)?.tokens);
+    let mut cursor = Cursor::new(text);
     let type_name = cursor.type_name()?;
-    if cursor.at_end() { Ok(type_name) } else { cursor.unexpected() }
+    cursor.expect_end().map(|()| type_name)
 }

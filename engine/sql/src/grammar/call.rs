@@ -15,8 +15,7 @@ impl Cursor<'_> {
             return self.typed_by(call);
         }
         self.within_group(&mut call)?;
-        if self.at("filter") && *self.peek_nth(1) == Token::LParen {
-            self.advance();
+        if self.eat("filter") {
             self.expect_lparen()?;
             self.expect("where")?;
             call.filter = Some(self.expr()?);
@@ -27,6 +26,23 @@ impl Cursor<'_> {
         }
         call.pos = pos;
         Ok(Expr::Call(Box::new(call)))
+    }
+
+    /// A function's possibly qualified name (func_name).
+    pub(crate) fn function_name(&mut self) -> PgResult<ObjectName> {
+        let first = if *self.peek_nth(1) == Token::Period {
+            self.col_id()?
+        } else if self.at_col_id() && !self.at_type_function_name() {
+            // A word that can only be a column's name is refused at what makes it a call.
+            return self.unexpected_nth(1);
+        } else {
+            self.type_function_name()?
+        };
+        let mut parts = vec![first];
+        while self.eat_token(&Token::Period) {
+            parts.push(self.col_label()?);
+        }
+        Ok(ObjectName { parts })
     }
 
     /// A call without what may follow its parentheses (func_application).
@@ -91,12 +107,11 @@ impl Cursor<'_> {
     }
 
     fn within_group(&mut self, call: &mut FuncCall) -> PgResult<()> {
-        if !(self.at("within") && self.at_nth(1, "group")) {
+        if !self.at("within") {
             return Ok(());
         }
         let pos = self.pos();
-        self.advance();
-        self.advance();
+        self.expect_seq(&["within", "group"])?;
         self.expect_lparen()?;
         let order_by = self.order_by()?;
         self.expect_rparen()?;

@@ -1,7 +1,7 @@
 //! Expressions (a_expr, b_expr): operators by precedence.
 
 use super::operator::{Level, infix_level};
-use crate::cursor::{Cursor, MAX_OPERATOR_CHAIN, too_deep};
+use crate::cursor::{Cursor, MAX_EXPRESSION_HEIGHT, too_deep};
 use crate::tree::*;
 use redoubt_error::PgResult;
 use sqlparser::tokenizer::Token;
@@ -32,20 +32,23 @@ impl Cursor<'_> {
     }
 
     /// An expression whose operators bind at least as tightly as `level`.
-    #[recursive::recursive]
     pub(crate) fn expr_at(&mut self, level: Level, mode: Mode) -> PgResult<Expr> {
         self.nested(|c| {
+            let before = std::mem::take(&mut c.height);
             let left = c.prefix(mode)?;
-            c.infix_from(left, level, mode)
+            c.height += 1;
+            let expr = c.infix_from(left, level, mode)?;
+            c.height = c.height.max(before);
+            Ok(expr)
         })
     }
 
-    /// Continues an expression whose first operand has been read.
+    /// Continues an expression whose first operand has been read; `height` is that operand's, and
+    /// then the whole's.
     pub(crate) fn infix_from(&mut self, mut left: Expr, level: Level, mode: Mode) -> PgResult<Expr> {
         // The level of the last operator that was open to the right: a second operator of the
         // same non-associative level may not follow it.
         let mut open: Option<Level> = None;
-        let mut chain = 0usize;
         while let Some(next) = infix_level(self, mode) {
             if next < level {
                 break;
@@ -53,16 +56,17 @@ impl Cursor<'_> {
             if open == Some(next) && next.is_nonassociative() {
                 return self.unexpected();
             }
-            chain += 1;
             let flat = matches!((next, &left), (Level::And, Expr::And { .. }) | (Level::Or, Expr::Or { .. }));
-            if flat {
-                chain -= 1;
-            }
-            if chain > MAX_OPERATOR_CHAIN {
-                return Err(too_deep());
-            }
+            let left_height = std::mem::take(&mut self.height);
             let is_open;
             (left, is_open) = self.infix(left, next, mode)?;
+            self.height = match flat {
+                true => left_height.max(self.height + 1),
+                false => left_height.max(self.height) + 1,
+            };
+            if self.height > MAX_EXPRESSION_HEIGHT {
+                return Err(too_deep());
+            }
             open = is_open.then_some(next);
         }
         Ok(left)
@@ -137,7 +141,7 @@ impl Cursor<'_> {
 
     fn binary(&mut self, left: Expr, level: Level, pos: usize, mode: Mode) -> PgResult<(Expr, bool)> {
         let name = self.operator_name()?;
-        if mode == Mode::Full && self.at_any(&["any", "some", "all"]) && *self.peek_nth(1) == Token::LParen {
+        if mode == Mode::Full && self.at_any(&["any", "some", "all"]) {
             return Ok((self.quantified(left, name, pos)?, false));
         }
         let right = self.expr_at(level.tighter(), mode)?;
@@ -148,7 +152,7 @@ impl Cursor<'_> {
     pub(super) fn quantified(&mut self, left: Expr, name: OpName, pos: usize) -> PgResult<Expr> {
         let any = !self.at("all");
         self.advance();
-        match self.paren()? {
+        match self.paren_of(false)? {
             Paren::Query(query) => {
                 let kind = if any {
                     SubLinkKind::Any { test: left, op: name, is_in: false }
@@ -220,7 +224,7 @@ impl Cursor<'_> {
             }
             like => {
                 let kind = if like == "like" { LikeKind::Like } else { LikeKind::ILike };
-                if self.at_any(&["any", "some", "all"]) && *self.peek_nth(1) == Token::LParen {
+                if self.at_any(&["any", "some", "all"]) {
                     let symbol = match (kind, negated) {
                         (LikeKind::Like, false) => "~~",
                         (LikeKind::Like, true) => "!~~",

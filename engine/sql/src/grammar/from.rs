@@ -1,8 +1,8 @@
 //! FROM: relations, functions, subqueries, joins (table_ref).
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, MAX_QUERY_CHAIN, too_deep};
 use crate::tree::*;
-use redoubt_error::PgResult;
+use redoubt_error::{PgError, PgResult, code};
 use sqlparser::tokenizer::Token;
 
 /// What parentheses in FROM held.
@@ -25,9 +25,10 @@ impl Cursor<'_> {
     /// Joins behind `left`. The right side of a join that still waits for its ON takes the joins
     /// that come first (`until_condition`).
     fn joins(&mut self, mut left: TableRef, until_condition: bool) -> PgResult<TableRef> {
-        loop {
+        for _ in 0..MAX_QUERY_CHAIN {
             let pos = self.pos();
-            if self.eat_seq(&["cross", "join"]) {
+            if self.eat("cross") {
+                self.expect("join")?;
                 let right = self.table_primary()?;
                 left = join(JoinKind::Inner, false, left, right, pos);
                 continue;
@@ -38,7 +39,7 @@ impl Cursor<'_> {
                 left = join(kind, true, left, right, pos);
                 continue;
             }
-            if !self.at_any(&["join", "inner", "left", "right", "full", "cross"]) {
+            if !self.at_any(&["join", "inner", "left", "right", "full"]) {
                 return Ok(left);
             }
             let kind = self.join_kind()?;
@@ -51,6 +52,7 @@ impl Cursor<'_> {
                 return Ok(left);
             }
         }
+        Err(too_deep())
     }
 
     /// `[INNER | LEFT [OUTER] | ...] JOIN`.
@@ -82,7 +84,6 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    #[recursive::recursive]
     fn table_primary(&mut self) -> PgResult<TableRef> {
         let pos = self.pos();
         if *self.peek() == Token::LParen {
@@ -93,19 +94,21 @@ impl Cursor<'_> {
         }
         let lateral = self.eat("lateral");
         if lateral && *self.peek() == Token::LParen {
-            if !self.query_behind_parens() {
-                return self.unexpected_nth(1);
-            }
-            return match self.table_paren()? {
-                TableParen::Query(query) => self.subquery(query, true, pos),
-                TableParen::Table(_) => self.unexpected(),
-            };
+            let pos = self.pos();
+            let query = self.query_in_parens()?;
+            return self.subquery(query, true, pos);
         }
         if self.at_seq(&["rows", "from"]) && *self.peek_nth(2) == Token::LParen {
             return self.rows_from(lateral, pos);
         }
+        if self.at("xmltable") && *self.peek_nth(1) == Token::LParen {
+            return Err(PgError::unsupported("XMLTABLE").at(Some(self.pos())));
+        }
         if lateral || self.at_table_function() {
             return self.table_function(lateral, pos);
+        }
+        if self.at_type_function_name() && !self.at_col_id() {
+            return self.unexpected_nth(1);
         }
         let mut relation = self.relation_expr()?;
         relation.alias = self.optional_alias()?;
@@ -117,8 +120,15 @@ impl Cursor<'_> {
     }
 
     fn subquery(&mut self, query: Query, lateral: bool, pos: usize) -> PgResult<TableRef> {
-        let alias = self.optional_alias()?;
-        Ok(TableRef::Subquery { lateral, query: Box::new(query), alias, pos })
+        let Some(alias) = self.optional_alias()? else {
+            let (what, example) = match query.body {
+                QueryBody::Values { .. } => ("VALUES", "VALUES"),
+                _ => ("subquery", "SELECT"),
+            };
+            let error = PgError::new(code::SYNTAX_ERROR, format!("{what} in FROM must have an alias"));
+            return Err(error.hint(format!("For example, FROM ({example} ...) [AS] foo.")).at(Some(pos)));
+        };
+        Ok(TableRef::Subquery { lateral, query: Box::new(query), alias: Some(alias), pos })
     }
 
     /// A join in parentheses may carry an alias.
@@ -254,14 +264,8 @@ impl Cursor<'_> {
         {
             return Ok(special);
         }
-        let mut parts = match *self.peek_nth(1) {
-            Token::Period => vec![self.col_id()?],
-            _ => vec![self.type_function_name()?],
-        };
-        while self.eat_token(&Token::Period) {
-            parts.push(self.col_label()?);
-        }
-        Ok(Expr::Call(Box::new(self.application(ObjectName { parts })?)))
+        let name = self.function_name()?;
+        Ok(Expr::Call(Box::new(self.application(name)?)))
     }
 
     fn rows_from(&mut self, lateral: bool, pos: usize) -> PgResult<TableRef> {
@@ -332,13 +336,7 @@ impl Cursor<'_> {
     fn table_sample(&mut self) -> PgResult<TableSample> {
         self.expect("tablesample")?;
         let pos = self.pos();
-        let mut parts = match *self.peek_nth(1) {
-            Token::Period => vec![self.col_id()?],
-            _ => vec![self.type_function_name()?],
-        };
-        while self.eat_token(&Token::Period) {
-            parts.push(self.col_label()?);
-        }
+        let method = self.function_name()?;
         self.expect_lparen()?;
         let args = self.expr_list()?;
         self.expect_rparen()?;
@@ -351,7 +349,7 @@ impl Cursor<'_> {
             }
             false => None,
         };
-        Ok(TableSample { method: ObjectName { parts }, args, repeatable, pos })
+        Ok(TableSample { method, args, repeatable, pos })
     }
 }
 

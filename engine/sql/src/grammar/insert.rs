@@ -26,7 +26,7 @@ impl Cursor<'_> {
             pos,
         };
         self.insert_source(&mut insert)?;
-        if self.at_seq(&["on", "conflict"]) {
+        if self.at("on") {
             insert.on_conflict = Some(self.on_conflict()?);
         }
         insert.returning = self.returning()?;
@@ -34,10 +34,12 @@ impl Cursor<'_> {
     }
 
     fn insert_source(&mut self, insert: &mut Insert) -> PgResult<()> {
-        if self.eat_seq(&["default", "values"]) {
-            return Ok(());
+        if self.eat("default") {
+            return self.expect("values");
         }
-        if *self.peek() == Token::LParen && !self.query_behind_parens() {
+        // Two parentheses can only open a query.
+        if *self.peek() == Token::LParen && *self.peek_nth(1) != Token::LParen && !self.query_behind_parens()
+        {
             self.advance();
             insert.columns = self.comma_list(Self::assign_target)?;
             self.expect_rparen()?;
@@ -45,9 +47,6 @@ impl Cursor<'_> {
         if self.eat("overriding") {
             insert.overriding_system = Some(self.expect_one(&["system", "user"])? == "system");
             self.expect("value")?;
-        }
-        if !self.at_query() {
-            return self.unexpected();
         }
         insert.source = Some(self.query()?);
         Ok(())
@@ -69,7 +68,8 @@ impl Cursor<'_> {
         let pos = self.pos();
         self.expect_seq(&["on", "conflict"])?;
         let target_pos = self.pos();
-        let target = if self.eat_seq(&["on", "constraint"]) {
+        let target = if self.eat("on") {
+            self.expect("constraint")?;
             Some(ConflictTarget::Constraint { name: self.col_id()?, pos: target_pos })
         } else if *self.peek() == Token::LParen {
             self.advance();

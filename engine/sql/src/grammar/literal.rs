@@ -97,7 +97,8 @@ impl Cursor<'_> {
             "national" => matches!(self.word_nth(1), Some("char" | "character")),
             "time" | "timestamp" => {
                 string_or_paren(1)
-                    || (matches!(self.word_nth(1), Some("with" | "without")) && self.at_nth(2, "time"))
+                    || self.at_nth(1, "without")
+                    || (self.at_nth(1, "with") && self.at_nth(2, "time"))
             }
             _ => false,
         }

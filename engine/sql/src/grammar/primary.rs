@@ -30,9 +30,6 @@ impl Cursor<'_> {
             let error = PgError::new(code::UNDEFINED_PARAMETER, format!("there is no parameter {text}"));
             return Err(error.at(Some(pos)));
         };
-        if !self.param_refs {
-            return self.unexpected();
-        }
         self.advance();
         self.indirection_behind(Expr::Param { number, pos })
     }
@@ -48,9 +45,24 @@ impl Cursor<'_> {
         }
     }
 
+    /// A query in parentheses, and nothing else.
+    pub(super) fn query_in_parens(&mut self) -> PgResult<Query> {
+        if *self.peek() != Token::LParen || !self.query_behind_parens() {
+            return self.unexpected_nth(self.leading_parens());
+        }
+        match self.paren()? {
+            Paren::Query(query) => Ok(query),
+            _ => self.unexpected(),
+        }
+    }
+
     /// A parenthesised query, expression or list of expressions.
-    #[recursive::recursive]
     pub(crate) fn paren(&mut self) -> PgResult<Paren> {
+        self.paren_of(true)
+    }
+
+    /// The same; a list only where one may stand.
+    pub(super) fn paren_of(&mut self, list: bool) -> PgResult<Paren> {
         self.nested(|c| {
             c.expect_lparen()?;
             if c.at_query_start() {
@@ -71,6 +83,10 @@ impl Cursor<'_> {
             } else {
                 c.expr()?
             };
+            if !list {
+                c.expect_rparen()?;
+                return Ok(Paren::Expr(first));
+            }
             c.rest_of_list(first)
         })
     }
@@ -105,11 +121,7 @@ impl Cursor<'_> {
 
     /// Whether a query starts behind the run of parentheses that is next.
     pub(super) fn query_behind_parens(&self) -> bool {
-        let mut n = 0;
-        while *self.peek_nth(n) == Token::LParen {
-            n += 1;
-        }
-        self.at_query_start_nth(n)
+        self.at_query_start_nth(self.leading_parens())
     }
 
     /// `row OVERLAPS row`, if that is what follows.
@@ -119,7 +131,8 @@ impl Cursor<'_> {
         }
         let pos = self.pos();
         self.advance();
-        let left = row_fields(row, "left", pos)?;
+        let left_pos = row.location();
+        let left = row_fields(row, "left", left_pos)?;
         let right_pos = self.pos();
         let right = if self.at("row") {
             self.explicit_row()?
@@ -130,7 +143,7 @@ impl Cursor<'_> {
             }
         };
         let mut args = left;
-        args.extend(row_fields(right, "right", pos)?);
+        args.extend(row_fields(right, "right", right_pos)?);
         Ok(Expr::Call(Box::new(FuncCall::system("overlaps", args, pos))))
     }
 
@@ -216,11 +229,17 @@ impl Cursor<'_> {
             return Ok(literal);
         }
         let name = self.col_id()?;
+        if *self.peek() == Token::LParen {
+            return self.unexpected();
+        }
         self.column_ref(name)
     }
 
     /// A name: a column, a function call, or a type in front of a string.
     fn name_primary(&mut self) -> PgResult<Expr> {
+        if self.at("nulls") && matches!(self.word_nth(1), Some("first" | "last")) {
+            return self.unexpected();
+        }
         if let Some(literal) = self.typed_literal()? {
             return Ok(literal);
         }
@@ -285,10 +304,6 @@ impl Cursor<'_> {
         let mut path = Vec::new();
         loop {
             if self.eat_token(&Token::Period) {
-                if matches!(path.last(), Some(Indirection::Star)) {
-                    self.back();
-                    return Err(improper_star(self.pos()));
-                }
                 path.push(match self.peek() {
                     Token::Mul => {
                         self.advance();
@@ -297,14 +312,16 @@ impl Cursor<'_> {
                     _ => Indirection::Field(self.col_label()?),
                 });
             } else if *self.peek() == Token::LBracket {
-                if matches!(path.last(), Some(Indirection::Star)) {
-                    return Err(improper_star(self.pos()));
-                }
                 path.push(self.subscript()?);
             } else {
-                return Ok(path);
+                break;
             }
         }
+        let leading = path.len().saturating_sub(1);
+        if path[..leading].iter().any(|step| matches!(step, Indirection::Star)) {
+            return Err(self.error_near("improper use of \"*\""));
+        }
+        Ok(path)
     }
 
     fn subscript(&mut self) -> PgResult<Indirection> {
@@ -359,12 +376,8 @@ impl Cursor<'_> {
         let pos = self.pos();
         self.expect("array")?;
         if *self.peek() == Token::LParen {
-            return match self.paren()? {
-                Paren::Query(query) => {
-                    Ok(Expr::SubLink(Box::new(SubLink { kind: SubLinkKind::Array, query, pos })))
-                }
-                _ => self.unexpected(),
-            };
+            let query = self.query_in_parens()?;
+            return Ok(Expr::SubLink(Box::new(SubLink { kind: SubLinkKind::Array, query, pos })));
         }
         self.array_elements(pos)
     }
@@ -383,10 +396,6 @@ impl Cursor<'_> {
         self.expect_token(&Token::RBracket)?;
         Ok(Expr::Array { elements, pos })
     }
-}
-
-fn improper_star(pos: usize) -> PgError {
-    PgError::new(code::SYNTAX_ERROR, "improper use of \"*\"").at(Some(pos))
 }
 
 fn row_fields(row: Expr, side: &str, pos: usize) -> PgResult<Vec<Expr>> {

@@ -1,7 +1,7 @@
 //! SELECT, VALUES, TABLE, set operations, WITH, and what stands behind them.
 
 use super::operator::Level;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, MAX_QUERY_CHAIN, too_deep};
 use crate::tree::*;
 use redoubt_error::{PgError, PgResult, code};
 use sqlparser::tokenizer::Token;
@@ -31,7 +31,8 @@ impl Cursor<'_> {
 
     pub(super) fn at_query_start_nth(&self, n: usize) -> bool {
         match self.word_nth(n) {
-            Some("select" | "with" | "table") => true,
+            Some("select" | "table") => true,
+            Some("with") => !matches!(self.word_nth(n + 1), Some("time" | "ordinality")),
             Some("values") => *self.peek_nth(n + 1) == Token::LParen,
             _ => false,
         }
@@ -71,7 +72,7 @@ impl Cursor<'_> {
 
     /// Operands and set operators; INTERSECT (2) binds tighter than UNION and EXCEPT (1).
     fn set_operations(&mut self, mut left: Query, level: u8) -> PgResult<Query> {
-        loop {
+        for _ in 0..MAX_QUERY_CHAIN {
             let (op, own) = match self.word() {
                 Some("union") => (SetOperator::Union, 1),
                 Some("except") => (SetOperator::Except, 1),
@@ -92,10 +93,10 @@ impl Cursor<'_> {
             let body = QueryBody::SetOp(Box::new(SetOperation { op, all, left, right }));
             left = bare_query(body, pos);
         }
+        Err(too_deep())
     }
 
     /// One operand of a set operation: SELECT, VALUES, TABLE, or a query in parentheses.
-    #[recursive::recursive]
     fn set_operand(&mut self) -> PgResult<Query> {
         let pos = self.pos();
         match self.word() {
@@ -243,7 +244,8 @@ impl Cursor<'_> {
             self.expect_rparen()?;
             return Ok(if rollup { GroupBy::Rollup { items, pos } } else { GroupBy::Cube { items, pos } });
         }
-        if self.eat_seq(&["grouping", "sets"]) {
+        if self.at("grouping") && *self.peek_nth(1) != Token::LParen {
+            self.expect_seq(&["grouping", "sets"])?;
             self.expect_lparen()?;
             let items = self.nested(|c| c.comma_list(Self::group_by_item))?;
             self.expect_rparen()?;
@@ -357,7 +359,8 @@ impl Cursor<'_> {
             true => Expr::Literal { value: Literal::Null, pos: value_pos },
             false => self.expr()?,
         };
-        if *self.peek() == Token::Comma {
+        if self.eat_token(&Token::Comma) {
+            self.expr()?;
             let error = syntax_error("LIMIT #,# syntax is not supported", pos);
             return Err(error.hint("Use separate LIMIT and OFFSET clauses."));
         }
@@ -406,7 +409,7 @@ impl Cursor<'_> {
             };
             let wait = if self.eat("nowait") {
                 LockWait::Error
-            } else if self.eat_seq(&["skip", "locked"]) {
+            } else if self.eat_phrase(&["skip", "locked"])? {
                 LockWait::Skip
             } else {
                 LockWait::Block
@@ -420,7 +423,9 @@ impl Cursor<'_> {
     pub(crate) fn with_clause(&mut self) -> PgResult<With> {
         let pos = self.pos();
         self.expect("with")?;
-        let recursive = self.eat("recursive");
+        // RECURSIVE may also be the name of the first query.
+        let is_name = *self.peek_nth(1) == Token::LParen || self.at_nth(1, "as");
+        let recursive = !is_name && self.eat("recursive");
         let ctes = self.comma_list(|c| c.nested(Self::common_table_expr))?;
         Ok(With { recursive, ctes, pos })
     }
@@ -432,7 +437,7 @@ impl Cursor<'_> {
         self.expect("as")?;
         let materialized = if self.eat("materialized") {
             Some(true)
-        } else if self.eat_seq(&["not", "materialized"]) {
+        } else if self.eat_phrase(&["not", "materialized"])? {
             Some(false)
         } else {
             None

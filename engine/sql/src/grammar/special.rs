@@ -1,7 +1,6 @@
 //! Calls in SQL's own syntax: EXTRACT, OVERLAY, TRIM, COALESCE, CURRENT_DATE and their kin
 //! (func_expr_common_subexpr).
 
-use super::expr::Paren;
 use crate::cursor::Cursor;
 use crate::tree::*;
 use redoubt_error::{PgError, PgResult};
@@ -52,12 +51,8 @@ impl Cursor<'_> {
         let word = self.word().unwrap_or_default();
         if word == "exists" {
             self.advance();
-            return match self.paren()? {
-                Paren::Query(query) => {
-                    Ok(Some(Expr::SubLink(Box::new(SubLink { kind: SubLinkKind::Exists, query, pos }))))
-                }
-                _ => self.unexpected(),
-            };
+            let query = self.query_in_parens()?;
+            return Ok(Some(Expr::SubLink(Box::new(SubLink { kind: SubLinkKind::Exists, query, pos }))));
         }
         let rule: fn(&mut Self, usize) -> PgResult<Expr> = match word {
             "coalesce" => |c, pos| Ok(Expr::Coalesce { args: c.expr_list()?, pos }),

@@ -227,21 +227,12 @@ impl Cursor<'_> {
             Some(precision) => vec![int_literal(precision, precision_pos)],
             None => Vec::new(),
         };
-        let with_zone = if self.at_nth(1, "time") {
-            match self.word() {
-                Some("with") => {
-                    self.expect_seq(&["with", "time", "zone"])?;
-                    true
-                }
-                Some("without") => {
-                    self.expect_seq(&["without", "time", "zone"])?;
-                    false
-                }
-                _ => false,
-            }
-        } else {
-            false
-        };
+        // WITH counts only before TIME; WITHOUT cannot mean anything else here.
+        let with_zone = self.at_seq(&["with", "time"]);
+        if with_zone || self.at("without") {
+            self.advance();
+            self.expect_seq(&["time", "zone"])?;
+        }
         let name = match (is_time, with_zone) {
             (true, false) => "time",
             (true, true) => "timetz",

@@ -85,7 +85,9 @@ impl Lexer<'_> {
                     return Err(self.error_from(start, "unterminated quoted string"));
                 };
                 if surrogate.is_some() && !(b == b'\\' && matches!(self.peek(1), b'u' | b'U')) {
-                    return Err(invalid_surrogate(self.at));
+                    let at = self.at;
+                    self.at += self.char_len();
+                    return Err(self.error_from(at, "invalid Unicode surrogate pair"));
                 }
                 match b {
                     b'\'' if self.peek(1) == b'\'' => {
@@ -145,7 +147,8 @@ impl Lexer<'_> {
                     return Err(error.hint(hint).at(Some(at)));
                 }
                 let point = u32::from_str_radix(digits, 16).unwrap_or(u32::MAX);
-                if let Some(c) = combine(point, surrogate, at)? {
+                let near = |e: PgError| self.error_from(at, e.message());
+                if let Some(c) = combine(point, surrogate, at).map_err(near)? {
                     value.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 }
                 return Ok(());
@@ -178,17 +181,14 @@ impl Lexer<'_> {
             }
             name
         };
-        let end = self.at;
         let escape = self.uescape()?;
         let value = decode_unicode(&raw, escape, body_start)?;
-        let after = std::mem::replace(&mut self.at, end);
         if is_string {
             self.push(Token::UnicodeStringLiteral(value), start);
         } else {
             let name = self.truncate(value);
             self.push(Token::make_word(&name, Some('"')), start);
         }
-        self.at = after;
         Ok(())
     }
 
@@ -205,8 +205,8 @@ impl Lexer<'_> {
         self.skip_blank()?;
         let start = self.at;
         if self.peek(0) != b'\'' {
-            let len = self.char_len();
-            self.at += len;
+            self.at += self.char_len();
+            self.skip_ident_part();
             return Err(self.error_from(start, "UESCAPE must be followed by a simple string literal"));
         }
         let text = self.quoted_body(start, "unterminated quoted string")?;
@@ -260,6 +260,9 @@ fn decode_unicode(raw: &str, escape: char, at: usize) -> PgResult<String> {
             continue;
         }
         if let Some(after) = rest.strip_prefix(escape) {
+            if surrogate.is_some() {
+                return Err(invalid_surrogate(here));
+            }
             value.push(escape);
             rest = after;
             continue;

@@ -16,29 +16,28 @@ const RELATIONS: &[(&[&str], ObjectType)] = &[
 ];
 
 /// Objects of which only RENAME, OWNER TO and SET SCHEMA are built, and the statement's name.
-const NAMED: &[(&[&str], ObjectType, &str)] = &[
-    (&["access", "method"], ObjectType::AccessMethod, "ALTER ACCESS METHOD"),
-    (&["collation"], ObjectType::Collation, "ALTER COLLATION"),
-    (&["conversion"], ObjectType::Conversion, "ALTER CONVERSION"),
-    (&["event", "trigger"], ObjectType::EventTrigger, "ALTER EVENT TRIGGER"),
-    (&["extension"], ObjectType::Extension, "ALTER EXTENSION"),
-    (&["foreign", "data", "wrapper"], ObjectType::ForeignDataWrapper, "ALTER FOREIGN DATA WRAPPER"),
-    (&["language"], ObjectType::Language, "ALTER LANGUAGE"),
-    (&["procedural", "language"], ObjectType::Language, "ALTER LANGUAGE"),
-    (&["publication"], ObjectType::Publication, "ALTER PUBLICATION"),
-    (&["schema"], ObjectType::Schema, "ALTER SCHEMA"),
-    (&["server"], ObjectType::ForeignServer, "ALTER SERVER"),
-    (&["statistics"], ObjectType::Statistics, "ALTER STATISTICS"),
-    (&["subscription"], ObjectType::Subscription, "ALTER SUBSCRIPTION"),
-    (&["tablespace"], ObjectType::Tablespace, "ALTER TABLESPACE"),
+const NAMED: &[(&[&str], (ObjectType, &str))] = &[
+    (&["access", "method"], (ObjectType::AccessMethod, "ALTER ACCESS METHOD")),
+    (&["collation"], (ObjectType::Collation, "ALTER COLLATION")),
+    (&["conversion"], (ObjectType::Conversion, "ALTER CONVERSION")),
+    (&["event", "trigger"], (ObjectType::EventTrigger, "ALTER EVENT TRIGGER")),
+    (&["extension"], (ObjectType::Extension, "ALTER EXTENSION")),
+    (&["foreign", "data", "wrapper"], (ObjectType::ForeignDataWrapper, "ALTER FOREIGN DATA WRAPPER")),
+    (&["language"], (ObjectType::Language, "ALTER LANGUAGE")),
+    (&["procedural", "language"], (ObjectType::Language, "ALTER LANGUAGE")),
+    (&["publication"], (ObjectType::Publication, "ALTER PUBLICATION")),
+    (&["schema"], (ObjectType::Schema, "ALTER SCHEMA")),
+    (&["server"], (ObjectType::ForeignServer, "ALTER SERVER")),
+    (&["statistics"], (ObjectType::Statistics, "ALTER STATISTICS")),
+    (&["subscription"], (ObjectType::Subscription, "ALTER SUBSCRIPTION")),
+    (&["tablespace"], (ObjectType::Tablespace, "ALTER TABLESPACE")),
     (
         &["text", "search", "configuration"],
-        ObjectType::TextSearchConfiguration,
-        "ALTER TEXT SEARCH CONFIGURATION",
+        (ObjectType::TextSearchConfiguration, "ALTER TEXT SEARCH CONFIGURATION"),
     ),
-    (&["text", "search", "dictionary"], ObjectType::TextSearchDictionary, "ALTER TEXT SEARCH DICTIONARY"),
-    (&["text", "search", "parser"], ObjectType::TextSearchParser, "ALTER TEXT SEARCH PARSER"),
-    (&["text", "search", "template"], ObjectType::TextSearchTemplate, "ALTER TEXT SEARCH TEMPLATE"),
+    (&["text", "search", "dictionary"], (ObjectType::TextSearchDictionary, "ALTER TEXT SEARCH DICTIONARY")),
+    (&["text", "search", "parser"], (ObjectType::TextSearchParser, "ALTER TEXT SEARCH PARSER")),
+    (&["text", "search", "template"], (ObjectType::TextSearchTemplate, "ALTER TEXT SEARCH TEMPLATE")),
 ];
 
 impl Cursor<'_> {
@@ -48,10 +47,9 @@ impl Cursor<'_> {
             words.iter().for_each(|_| self.advance());
             return self.alter_relation(*object);
         }
-        if let Some((words, object, what)) = NAMED.iter().find(|(words, ..)| self.at_seq(words)) {
-            words.iter().for_each(|_| self.advance());
+        if let Some((object, what)) = self.object_words(NAMED)? {
             let target = ObjectRef::named(self.any_name()?);
-            return match self.alter_shared(*object, target)? {
+            return match self.alter_shared(object, target)? {
                 Some(statement) => Ok(statement),
                 None => self.not_yet(what),
             };
@@ -85,7 +83,7 @@ impl Cursor<'_> {
                 behavior: DropBehavior::Restrict,
             })));
         }
-        if self.eat_seq(&["owner", "to"]) {
+        if self.eat_phrase(&["owner", "to"])? {
             let new_owner = self.role_spec()?;
             return Ok(Some(UtilityStatement::AlterOwner { object, target, new_owner }));
         }

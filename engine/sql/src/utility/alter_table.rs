@@ -2,13 +2,13 @@
 
 use crate::cursor::Cursor;
 use crate::tree::*;
-use redoubt_error::PgResult;
+use redoubt_error::{PgError, PgResult, code};
 use sqlparser::tokenizer::Token;
 
 impl Cursor<'_> {
     /// One or more commands, or a single partition command.
     pub(super) fn alter_table_commands(&mut self) -> PgResult<Vec<AlterTableCommand>> {
-        if self.eat_seq(&["attach", "partition"]) {
+        if self.eat_phrase(&["attach", "partition"])? {
             let partition = self.qualified_name()?;
             // ALTER INDEX ... ATTACH PARTITION has no bound.
             let bound = match self.at_any(&["for", "default"]) {
@@ -17,7 +17,7 @@ impl Cursor<'_> {
             };
             return Ok(vec![AlterTableCommand::AttachPartition { partition, bound }]);
         }
-        if self.eat_seq(&["detach", "partition"]) {
+        if self.eat_phrase(&["detach", "partition"])? {
             let partition = self.qualified_name()?;
             let concurrently = self.eat("concurrently");
             let finalize = !concurrently && self.eat("finalize");
@@ -132,9 +132,15 @@ impl Cursor<'_> {
         }
         self.eat("column");
         if let Token::Number(..) = self.peek() {
-            let number = Some(self.integer()?);
+            let pos = self.pos();
+            let number = self.integer()?;
             self.expect_seq(&["set", "statistics"])?;
-            return Ok(C::SetStatistics { name: None, number, target: self.signed_integer()? });
+            let target = self.signed_integer()?;
+            if !(1..=i32::from(i16::MAX)).contains(&number) {
+                let message = format!("column number must be in range from 1 to {}", i16::MAX);
+                return Err(PgError::new(code::INVALID_PARAMETER_VALUE, message).at(Some(pos)));
+            }
+            return Ok(C::SetStatistics { name: None, number: Some(number), target });
         }
         let name = self.col_id()?;
         match self.expect_one(&["set", "drop", "reset", "type", "add", "restart"])? {

@@ -46,10 +46,9 @@ impl Cursor<'_> {
 
     fn commented_object(&mut self) -> PgResult<(ObjectType, CommentTarget)> {
         use ObjectType as O;
-        if let Some((words, object)) = BY_NAME.iter().find(|(words, _)| self.at_seq(words)) {
-            words.iter().for_each(|_| self.advance());
+        if let Some(object) = self.object_words(BY_NAME)? {
             let name = self.any_name()?;
-            return Ok((*object, CommentTarget::Object(ObjectRef::named(name))));
+            return Ok((object, CommentTarget::Object(ObjectRef::named(name))));
         }
         let word = self.expect_one(&[
             "type",

@@ -29,6 +29,7 @@ impl Cursor<'_> {
                     let attributes = ConstraintAttributes::default();
                     constraints.push(ColumnConstraint { name, kind, attributes, pos });
                 }
+                None if self.at_any(&["not", "initially"]) => return self.unexpected_nth(1),
                 None if name.is_some() => return self.unexpected(),
                 None => return Ok((collation, constraints)),
             }
@@ -98,7 +99,7 @@ impl Cursor<'_> {
                 self.expect_lparen()?;
                 let expr = self.expr()?;
                 self.expect_rparen()?;
-                K::Check { expr, no_inherit: self.eat_seq(&["no", "inherit"]) }
+                K::Check { expr, no_inherit: self.eat_phrase(&["no", "inherit"])? }
             }
             Some("generated") => self.generated()?,
             Some("unique") => {
@@ -119,8 +120,8 @@ impl Cursor<'_> {
 
     fn generated(&mut self) -> PgResult<ColumnConstraintKind> {
         self.expect("generated")?;
-        let always = self.generated_when()?;
         let pos = self.pos();
+        let always = self.generated_when()?;
         self.expect("as")?;
         if self.eat("identity") {
             let options = self.parenthesised_sequence_options()?;
@@ -164,7 +165,7 @@ impl Cursor<'_> {
             }
             false => Vec::new(),
         };
-        let tablespace = match self.eat_seq(&["using", "index", "tablespace"]) {
+        let tablespace = match self.eat_phrase(&["using", "index", "tablespace"])? {
             true => Some(self.col_id()?),
             false => None,
         };
@@ -198,6 +199,7 @@ impl Cursor<'_> {
         }
         let (mut seen_update, mut seen_delete) = (false, false);
         while self.at("on") {
+            let pos = self.pos();
             self.advance();
             let on_update = match self.expect_one(&["update", "delete"])? {
                 "update" if !seen_update => true,
@@ -207,7 +209,6 @@ impl Cursor<'_> {
                     return self.unexpected();
                 }
             };
-            let pos = self.pos();
             let (action, columns) = self.referential_action()?;
             if on_update {
                 seen_update = true;
@@ -286,13 +287,13 @@ impl Cursor<'_> {
             _ => self.exclude()?,
         };
         let attributes = self.constraint_attributes()?;
-        check_attributes(&kind, attributes, pos)?;
+        check_attributes(&kind, attributes)?;
         Ok(TableConstraint { name, kind, attributes, pos })
     }
 
     /// `(columns) INCLUDE ...` or `USING INDEX name`.
     fn key_columns(&mut self) -> PgResult<(Vec<Ident>, IndexConstraint)> {
-        if self.eat_seq(&["using", "index"]) {
+        if self.eat_phrase(&["using", "index"])? {
             let existing_index = Some(self.col_id()?);
             return Ok((Vec::new(), IndexConstraint { existing_index, ..IndexConstraint::default() }));
         }
@@ -341,15 +342,14 @@ impl Cursor<'_> {
             let before = found;
             if self.eat("deferrable") {
                 found.deferrable = Some(true);
-            } else if self.eat_seq(&["not", "deferrable"]) {
-                found.deferrable = Some(false);
-            } else if self.eat_seq(&["initially", "immediate"]) {
-                found.initially_deferred = Some(false);
-            } else if self.eat_seq(&["initially", "deferred"]) {
-                found.initially_deferred = Some(true);
-            } else if self.eat_seq(&["not", "valid"]) {
-                found.not_valid = true;
-            } else if self.eat_seq(&["no", "inherit"]) {
+            } else if self.eat("not") {
+                match self.expect_one(&["deferrable", "valid"])? {
+                    "valid" => found.not_valid = true,
+                    _ => found.deferrable = Some(false),
+                }
+            } else if self.eat("initially") {
+                found.initially_deferred = Some(self.expect_one(&["immediate", "deferred"])? == "deferred");
+            } else if self.eat_phrase(&["no", "inherit"])? {
                 found.no_inherit = true;
             } else {
                 break;
@@ -372,8 +372,8 @@ impl Cursor<'_> {
     }
 }
 
-/// Refuses attributes that the kind of constraint cannot have.
-fn check_attributes(kind: &TableConstraintKind, found: ConstraintAttributes, pos: usize) -> PgResult<()> {
+/// Refuses attributes that the kind of constraint cannot have; PostgreSQL gives no position.
+fn check_attributes(kind: &TableConstraintKind, found: ConstraintAttributes) -> PgResult<()> {
     use TableConstraintKind as K;
     let (name, deferrable, not_valid, no_inherit) = match kind {
         K::Check { .. } => ("CHECK", false, true, true),
@@ -384,7 +384,7 @@ fn check_attributes(kind: &TableConstraintKind, found: ConstraintAttributes, pos
     };
     let refuse = |what: &str| {
         let message = format!("{name} constraints cannot be marked {what}");
-        Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(pos)))
+        Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message))
     };
     if !deferrable && (found.deferrable == Some(true) || found.initially_deferred == Some(true)) {
         return refuse("DEFERRABLE");

@@ -38,7 +38,7 @@ const NOT_YET: &[(&[&str], &str)] = &[
 impl Cursor<'_> {
     pub(super) fn create(&mut self) -> PgResult<UtilityStatement> {
         self.expect("create")?;
-        let or_replace = self.eat_seq(&["or", "replace"]);
+        let or_replace = self.eat_phrase(&["or", "replace"])?;
         if let Some((_, what)) = NOT_YET.iter().find(|(words, _)| self.at_seq(words)) {
             return self.not_yet(what);
         }
@@ -136,9 +136,6 @@ impl Cursor<'_> {
         };
         let options = if self.eat("with") { self.reloptions()? } else { Vec::new() };
         self.expect("as")?;
-        if !self.at_query() {
-            return self.unexpected();
-        }
         let start = self.pos();
         let query = Box::new(self.query()?);
         let query_range = start..self.end_of_last();
@@ -226,7 +223,7 @@ impl Cursor<'_> {
         let mut options = Vec::new();
         while matches!(self.peek(), Token::Word(_)) {
             let pos = self.pos();
-            let name = match self.eat_seq(&["connection", "limit"]) {
+            let name = match self.eat_phrase(&["connection", "limit"])? {
                 true => Ident { name: "connection_limit".into(), pos },
                 false => self.col_id()?,
             };

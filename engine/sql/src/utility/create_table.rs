@@ -2,7 +2,7 @@
 
 use crate::cursor::Cursor;
 use crate::tree::*;
-use redoubt_error::{PgResult, Severity};
+use redoubt_error::{PgError, PgResult, code};
 use sqlparser::tokenizer::Token;
 
 impl Cursor<'_> {
@@ -28,7 +28,7 @@ impl Cursor<'_> {
         if self.eat("of") {
             table.of_type = Some(TypeName::plain(self.any_name()?, Vec::new()));
             table.elements = self.typed_elements()?;
-        } else if self.eat_seq(&["partition", "of"]) {
+        } else if self.eat_phrase(&["partition", "of"])? {
             let parent = self.qualified_name()?;
             table.elements = self.typed_elements()?;
             table.partition_of = Some((parent, self.partition_bound()?));
@@ -47,20 +47,20 @@ impl Cursor<'_> {
                 self.expect_rparen()?;
             }
         }
+        if self.eat_phrase(&["partition", "by"])? {
+            table.partition_by = Some(self.partition_spec()?);
+        }
         self.table_options(&mut table)?;
         Ok(UtilityStatement::CreateTable(table))
     }
 
-    /// PARTITION BY, USING, WITH, ON COMMIT, TABLESPACE.
+    /// USING, WITH, ON COMMIT, TABLESPACE.
     fn table_options(&mut self, table: &mut CreateTable) -> PgResult<()> {
-        if self.eat_seq(&["partition", "by"]) {
-            table.partition_by = Some(self.partition_spec()?);
-        }
         if self.eat("using") {
             table.access_method = Some(self.col_id()?);
         }
         table.options = self.with_reloptions()?;
-        if self.eat_seq(&["on", "commit"]) {
+        if self.eat_phrase(&["on", "commit"])? {
             table.on_commit = match self.expect_one(&["drop", "delete", "preserve"])? {
                 "drop" => OnCommit::Drop,
                 word => {
@@ -98,10 +98,8 @@ impl Cursor<'_> {
         let start = self.pos();
         let source = if self.at("execute") && !materialized_view {
             CreateTableAsSource::Execute(self.execute()?)
-        } else if self.at_query() {
-            CreateTableAsSource::Query(Box::new(self.query()?))
         } else {
-            return self.unexpected();
+            CreateTableAsSource::Query(Box::new(self.query()?))
         };
         let query_range = start..self.end_of_last();
         let with_data = self.with_data()?;
@@ -193,7 +191,7 @@ impl Cursor<'_> {
                 return Ok(TableElement::Constraint(c.table_constraint()?));
             }
             let name = c.col_id()?;
-            c.eat_seq(&["with", "options"]);
+            c.eat_phrase(&["with", "options"])?;
             let pos = name.pos;
             let (collation, constraints) = c.column_qualifiers()?;
             let column = ColumnDef {
@@ -244,17 +242,14 @@ impl Cursor<'_> {
         Ok(list)
     }
 
+    /// MODULUS and REMAINDER, in any order.
     fn hash_bound(&mut self) -> PgResult<PartitionBound> {
-        use redoubt_error::{PgError, code};
-        let pos = self.pos();
-        let (mut modulus, mut remainder) = (None, None);
         self.expect_lparen()?;
-        loop {
-            let name = self.non_reserved_word()?;
-            let refuse = |message: String| {
-                let error = PgError::report(Severity::Error, code::SYNTAX_ERROR, message);
-                Err(error.at(Some(name.pos)))
-            };
+        let parts = self.comma_list(|c| Ok((c.non_reserved_word()?, c.integer()?)))?;
+        self.expect_rparen()?;
+        let (mut modulus, mut remainder) = (None, None);
+        for (name, value) in parts {
+            let refuse = |message: String| Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(name.pos)));
             let slot = match name.as_str() {
                 "modulus" => &mut modulus,
                 "remainder" => &mut remainder,
@@ -262,22 +257,17 @@ impl Cursor<'_> {
                     return refuse(format!("unrecognized hash partition bound specification \"{other}\""));
                 }
             };
-            if slot.is_some() {
+            if slot.replace(value).is_some() {
                 return refuse(format!("{} for hash partition provided more than once", name.as_str()));
             }
-            *slot = Some(self.integer()?);
-            if !self.eat_token(&Token::Comma) {
-                break;
-            }
         }
-        self.expect_rparen()?;
         let missing = |what: &str| {
-            PgError::new(code::SYNTAX_ERROR, format!("{what} for hash partition must be specified"))
+            Err(PgError::new(code::SYNTAX_ERROR, format!("{what} for hash partition must be specified")))
         };
         match (modulus, remainder) {
             (Some(modulus), Some(remainder)) => Ok(PartitionBound::Hash { modulus, remainder }),
-            (None, _) => Err(missing("modulus").at(Some(pos))),
-            (_, None) => Err(missing("remainder").at(Some(pos))),
+            (None, _) => missing("modulus"),
+            (_, None) => missing("remainder"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cursor::Cursor;
 use crate::tree::*;
-use redoubt_error::PgResult;
+use redoubt_error::{PgError, PgResult, code};
 use sqlparser::tokenizer::Token;
 
 /// Objects that a qualified name identifies.
@@ -36,19 +36,15 @@ const BY_NAME: &[(&[&str], ObjectType)] = &[
 impl Cursor<'_> {
     pub(super) fn drop(&mut self) -> PgResult<UtilityStatement> {
         self.expect("drop")?;
-        if let Some((words, object)) = BY_NAME.iter().find(|(words, _)| self.at_seq(words)) {
-            words.iter().for_each(|_| self.advance());
-            let concurrently = *object == ObjectType::Index && self.eat("concurrently");
+        if let Some(object) = self.object_words(BY_NAME)? {
+            let concurrently = object == ObjectType::Index && self.eat("concurrently");
             let if_exists = self.if_exists()?;
-            let targets = self.comma_list(|c| Ok(ObjectRef::named(c.any_name()?)))?;
+            let targets = match object {
+                ObjectType::Type | ObjectType::Domain => self.comma_list(Self::type_as_object)?,
+                _ => self.comma_list(|c| Ok(ObjectRef::named(c.any_name()?)))?,
+            };
             let behavior = self.drop_behavior();
-            return Ok(UtilityStatement::Drop(Drop {
-                object: *object,
-                targets,
-                if_exists,
-                behavior,
-                concurrently,
-            }));
+            return Ok(UtilityStatement::Drop(Drop { object, targets, if_exists, behavior, concurrently }));
         }
         match self.word() {
             Some("database") => self.drop_database(),
@@ -76,6 +72,15 @@ impl Cursor<'_> {
             Some("subscription") => self.not_yet("DROP SUBSCRIPTION"),
             _ => self.unexpected(),
         }
+    }
+
+    /// A type named as types are named elsewhere: `integer` is `pg_catalog.int4`.
+    fn type_as_object(&mut self) -> PgResult<ObjectRef> {
+        let type_name = self.type_name()?;
+        if !type_name.array_bounds.is_empty() {
+            return Err(PgError::unsupported("an array type as an object's name").at(Some(type_name.pos)));
+        }
+        Ok(ObjectRef::named(type_name.name))
     }
 
     fn drop_database(&mut self) -> PgResult<UtilityStatement> {
@@ -201,6 +206,11 @@ impl Cursor<'_> {
         self.expect_lparen()?;
         let mut args = Vec::new();
         for side in 0..2 {
+            if side == 1 && *self.peek() == Token::RParen {
+                let error = PgError::new(code::SYNTAX_ERROR, "missing argument");
+                let hint = "Use NONE to denote the missing argument of a unary operator.";
+                return Err(error.hint(hint).at(Some(self.pos())));
+            }
             if side == 1 {
                 self.expect_token(&Token::Comma)?;
             }
@@ -217,17 +227,5 @@ impl Cursor<'_> {
         }
         self.expect_rparen()?;
         Ok(ObjectRef { name: ObjectName { parts }, args: Some(args), of: None })
-    }
-
-    /// A function's possibly qualified name (func_name).
-    pub(super) fn function_name(&mut self) -> PgResult<ObjectName> {
-        let mut parts = match *self.peek_nth(1) {
-            Token::Period => vec![self.col_id()?],
-            _ => vec![self.type_function_name()?],
-        };
-        while self.eat_token(&Token::Period) {
-            parts.push(self.col_label()?);
-        }
-        Ok(ObjectName { parts })
     }
 }

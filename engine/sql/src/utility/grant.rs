@@ -116,7 +116,10 @@ impl Cursor<'_> {
         self.expect(if is_grant { "to" } else { "from" })?;
         let grantees = self.grantees()?;
         if is_grant {
-            grant_option = self.eat_seq(&["with", "grant", "option"]);
+            grant_option = self.eat("with");
+            if grant_option {
+                self.expect_seq(&["grant", "option"])?;
+            }
         }
         let granted_by = self.granted_by()?;
         let behavior = if is_grant { DropBehavior::Restrict } else { self.drop_behavior() };
@@ -133,7 +136,7 @@ impl Cursor<'_> {
     }
 
     fn granted_by(&mut self) -> PgResult<Option<RoleSpec>> {
-        if !self.eat_seq(&["granted", "by"]) {
+        if !self.eat_phrase(&["granted", "by"])? {
             return Ok(None);
         }
         self.role_spec().map(Some)
@@ -155,7 +158,11 @@ impl Cursor<'_> {
         self.expect(if is_grant { "to" } else { "from" })?;
         let grantees = self.role_list()?;
         let admin_option = match is_grant {
-            true => self.eat_seq(&["with", "admin", "option"]),
+            true if self.eat("with") => {
+                self.expect_seq(&["admin", "option"])?;
+                true
+            }
+            true => false,
             false => option.is_some(),
         };
         let granted_by = self.granted_by()?;
@@ -170,7 +177,7 @@ impl Cursor<'_> {
         self.expect_seq(&["default", "privileges"])?;
         let (mut schemas, mut roles) = (Vec::new(), Vec::new());
         loop {
-            if self.eat_seq(&["in", "schema"]) {
+            if self.eat_phrase(&["in", "schema"])? {
                 schemas = self.comma_list(Self::col_id)?;
             } else if self.eat("for") {
                 self.expect_one(&["role", "user"])?;

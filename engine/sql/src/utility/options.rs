@@ -28,11 +28,10 @@ impl Cursor<'_> {
     /// `WITH (...)`, if present; the older `WITH OIDS` forms are refused or ignored as PostgreSQL
     /// does.
     pub(super) fn with_reloptions(&mut self) -> PgResult<Vec<DefElem>> {
-        if self.at("with") && *self.peek_nth(1) == Token::LParen {
-            self.advance();
+        if self.eat("with") {
             return self.reloptions();
         }
-        self.eat_seq(&["without", "oids"]);
+        self.eat_phrase(&["without", "oids"])?;
         Ok(Vec::new())
     }
 
@@ -143,6 +142,24 @@ impl Cursor<'_> {
     /// An option that the grammar makes itself.
     pub(super) fn option(name: &str, value: Option<DefValue>, pos: usize) -> DefElem {
         DefElem { namespace: None, name: Ident { name: name.into(), pos }, value, pos }
+    }
+
+    /// Takes the words of one of the objects listed, if the first of them is next. Where some of
+    /// an object's words are there, the first that is not is the error.
+    pub(super) fn object_words<T: std::marker::Copy>(
+        &mut self,
+        objects: &[(&[&str], T)],
+    ) -> PgResult<Option<T>> {
+        if let Some((words, object)) = objects.iter().find(|(words, _)| self.at_seq(words)) {
+            words.iter().for_each(|_| self.advance());
+            return Ok(Some(*object));
+        }
+        let matching =
+            |words: &[&str]| words.iter().enumerate().take_while(|(n, word)| self.at_nth(*n, word)).count();
+        match objects.iter().map(|(words, _)| matching(words)).max() {
+            None | Some(0) => Ok(None),
+            Some(words) => self.unexpected_nth(words),
+        }
     }
 
     /// CASCADE or RESTRICT.

@@ -9,7 +9,8 @@ impl Cursor<'_> {
     pub(super) fn explain(&mut self) -> PgResult<UtilityStatement> {
         self.expect("explain")?;
         let mut options = Vec::new();
-        if *self.peek() == Token::LParen && !self.at_query() {
+        // Two parentheses can only open a query.
+        if *self.peek() == Token::LParen && *self.peek_nth(1) != Token::LParen && !self.at_query() {
             options = self.utility_options()?;
         } else {
             for words in [["analyze", "analyse"], ["verbose", "verbose"]] {
@@ -108,10 +109,10 @@ impl Cursor<'_> {
                 _ => break,
             }
         }
-        let hold = if self.eat_seq(&["with", "hold"]) {
+        let hold = if self.eat_phrase(&["with", "hold"])? {
             true
         } else {
-            self.eat_seq(&["without", "hold"]);
+            self.eat_phrase(&["without", "hold"])?;
             false
         };
         self.expect("for")?;
@@ -148,7 +149,7 @@ impl Cursor<'_> {
     fn fetch_direction(&mut self) -> PgResult<FetchDirection> {
         use FetchDirection::*;
         // A direction's word may also be the cursor's name: then nothing stands behind it.
-        let is_name = matches!(self.peek_nth(1), Token::EOF | Token::SemiColon);
+        let is_name = self.at_col_id() && matches!(self.peek_nth(1), Token::EOF | Token::SemiColon);
         if is_name {
             return Ok(Forward(1));
         }
@@ -213,14 +214,8 @@ impl Cursor<'_> {
 
     pub(super) fn call_statement(&mut self) -> PgResult<UtilityStatement> {
         self.expect("call")?;
-        let mut parts = match *self.peek_nth(1) {
-            Token::Period => vec![self.col_id()?],
-            _ => vec![self.type_function_name()?],
-        };
-        while self.eat_token(&Token::Period) {
-            parts.push(self.col_label()?);
-        }
-        let call = self.application(ObjectName { parts })?;
+        let name = self.function_name()?;
+        let call = self.application(name)?;
         Ok(UtilityStatement::Call(Box::new(call)))
     }
 }

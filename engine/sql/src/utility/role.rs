@@ -56,7 +56,7 @@ impl Cursor<'_> {
             });
         }
         let role = self.role_spec()?;
-        if self.eat_seq(&["rename", "to"]) {
+        if self.eat_phrase(&["rename", "to"])? {
             let RoleSpec::Name(name) = role else { return self.unexpected() };
             return Ok(UtilityStatement::Rename(Rename {
                 object: ObjectType::Role,

@@ -17,9 +17,8 @@ impl Cursor<'_> {
         self.expect_rparen()?;
         let (mut returns, mut returns_table) = (None, false);
         if !is_procedure && self.eat("returns") {
-            if self.at("table") && *self.peek_nth(1) == Token::LParen {
-                self.advance();
-                self.advance();
+            if self.eat("table") {
+                self.expect_lparen()?;
                 params.extend(self.comma_list(|c| {
                     let name = Some(c.type_function_name()?);
                     let type_name = c.function_type()?;
@@ -55,10 +54,13 @@ impl Cursor<'_> {
             self.expr()?;
             return Ok(Some(start..self.end_of_last()));
         }
-        if !self.eat_seq(&["begin", "atomic"]) {
+        if !self.eat_phrase(&["begin", "atomic"])? {
             return Ok(None);
         }
         while !self.at("end") {
+            if self.eat_token(&Token::SemiColon) {
+                continue;
+            }
             if self.eat("return") {
                 self.expr()?;
             } else {
@@ -104,7 +106,7 @@ impl Cursor<'_> {
 
     /// A word is a parameter's name if a type (or a mode) can start behind it.
     fn at_parameter_name(&self) -> bool {
-        if !matches!(self.peek(), Token::Word(_)) || !matches!(self.peek_nth(1), Token::Word(_)) {
+        if !self.at_type_function_name() || !matches!(self.peek_nth(1), Token::Word(_)) {
             return false;
         }
         let two_word_type = matches!(
@@ -160,9 +162,8 @@ impl Cursor<'_> {
                 self.expect_seq(&["returns", "null", "on", "null", "input"])?;
                 K::Strict(true)
             }
-            "not" if self.at_nth(1, "leakproof") => {
-                self.advance();
-                self.advance();
+            "not" => {
+                self.expect_seq(&["not", "leakproof"])?;
                 K::Leakproof(false)
             }
             "external" | "security" => {

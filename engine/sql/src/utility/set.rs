@@ -42,7 +42,7 @@ impl Cursor<'_> {
             return Ok(action);
         }
         let name = self.setting_name()?;
-        if self.eat_seq(&["from", "current"]) {
+        if self.eat_phrase(&["from", "current"])? {
             return Ok(SetAction::FromCurrent { name });
         }
         if !self.eat("to") {
@@ -199,10 +199,10 @@ impl Cursor<'_> {
 
     /// A setting as SHOW and RESET name it.
     fn shown_name(&mut self) -> PgResult<String> {
-        if self.eat_seq(&["time", "zone"]) {
+        if self.eat_phrase(&["time", "zone"])? {
             return Ok("timezone".into());
         }
-        if self.eat_seq(&["transaction", "isolation", "level"]) {
+        if self.eat_phrase(&["transaction", "isolation", "level"])? {
             return Ok("transaction_isolation".into());
         }
         if self.eat_seq(&["session", "authorization"]) {

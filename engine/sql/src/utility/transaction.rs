@@ -29,7 +29,7 @@ impl Cursor<'_> {
             }
             "savepoint" => T::Savepoint(self.col_id()?),
             "release" => {
-                self.eat("savepoint");
+                self.savepoint_word();
                 T::Release(self.col_id()?)
             }
             "commit" if self.eat("prepared") => T::CommitPrepared(self.string()?),
@@ -41,7 +41,7 @@ impl Cursor<'_> {
             _ => {
                 self.work();
                 if word == "rollback" && self.eat("to") {
-                    self.eat("savepoint");
+                    self.savepoint_word();
                     T::RollbackTo(self.col_id()?)
                 } else {
                     T::Rollback { chain: self.and_chain()? }
@@ -53,6 +53,13 @@ impl Cursor<'_> {
 
     fn work(&mut self) {
         if self.at_any(&["work", "transaction"]) {
+            self.advance();
+        }
+    }
+
+    /// SAVEPOINT is noise here, unless it is the savepoint's own name.
+    fn savepoint_word(&mut self) {
+        if self.at("savepoint") && self.at_col_id_nth(1) {
             self.advance();
         }
     }
