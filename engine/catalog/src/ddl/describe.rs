@@ -12,12 +12,19 @@ use crate::view::CatalogView;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Datum, Oid};
 
-/// How the objects of a catalog are called that have a name and nothing more to say.
-struct Named {
-    class: Oid,
-    word: &'static str,
-    name: &'static str,
-    schema: Option<&'static str>,
+/// How the objects of a catalog are called that have a name.
+pub(super) struct Named {
+    pub(super) class: Oid,
+    pub(super) word: &'static str,
+    /// The column that holds the name.
+    pub(super) name: &'static str,
+    /// The column that holds the schema.
+    pub(super) schema: Option<&'static str>,
+}
+
+/// How objects of a class are named, if they are.
+pub(super) fn named_class(class: Oid) -> Option<&'static Named> {
+    NAMED.iter().find(|named| named.class == class)
 }
 
 macro_rules! named {
@@ -47,6 +54,13 @@ static NAMED: &[Named] = named! {
     TS_DICT, "text search dictionary", "dictname", "dictnamespace";
     TS_TEMPLATE, "text search template", "tmplname", "tmplnamespace";
     TS_CONFIG, "text search configuration", "cfgname", "cfgnamespace";
+    PROC, "function", "proname", "pronamespace";
+    OPERATOR, "operator", "oprname", "oprnamespace";
+    OPCLASS, "operator class", "opcname", "opcnamespace";
+    OPFAMILY, "operator family", "opfname", "opfnamespace";
+    REWRITE, "rule", "rulename";
+    TRIGGER, "trigger", "tgname";
+    POLICY, "policy", "polname";
 };
 
 impl Ddl<'_> {
@@ -196,7 +210,7 @@ impl CatalogView<'_> {
 
     fn describe_named(&self, object: ObjectAddress, path: &[Oid]) -> PgResult<String> {
         let unknown = || PgError::internal(format!("unrecognized object class: {}", object.class));
-        let named = NAMED.iter().find(|named| named.class == object.class).ok_or_else(unknown)?;
+        let named = named_class(object.class).ok_or_else(unknown)?;
         let catalog = system_catalog(object.class).ok_or_else(unknown)?;
         let row = object_row(self.store(), object)?.ok_or_else(|| lost(named.word, object.object))?.1;
         let name = row[catalog.column(named.name)].as_str()?;

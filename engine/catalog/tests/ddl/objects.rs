@@ -171,3 +171,65 @@ fn roles_and_databases() {
     ddl.drop_database(oid).unwrap();
     assert!(catalog.view().database_by_name("d").unwrap().is_none());
 }
+
+#[test]
+fn objects_of_other_kinds() {
+    let made = make();
+    let ddl = made.ddl();
+    let view = made.catalog.view();
+    let function = |name: &str, arguments: Vec<Oid>| NewFunction {
+        row: PgProc {
+            oid: 0,
+            proname: name.into(),
+            pronamespace: made.schema,
+            pronargs: arguments.len() as i16,
+            proargtypes: arguments,
+            prosrc: "SELECT 1".into(),
+            prorettype: made.e,
+            prolang: 14,
+            ..(*view.proc_by_oid(177).unwrap().unwrap()).clone()
+        },
+        aggregate: None,
+        referenced: vec![],
+    };
+    let f = ddl.create_function(&function("f", vec![t::INT4, t::TEXT]), None).unwrap();
+    let g = ddl.create_function(&function("g", vec![t::INT4, t::TEXT]), None).unwrap();
+    let (f, g) = (ObjectAddress::new(class::PROC, f), ObjectAddress::new(class::PROC, g));
+    assert_eq!(ddl.describe(f).unwrap(), "function s.f(integer,text)");
+    let error = fails(ddl.rename_object(g, "f"), "function f(integer, text) already exists in schema \"s\"");
+    assert_eq!(error.code(), code::DUPLICATE_FUNCTION);
+    ddl.move_object(g, PUBLIC).unwrap();
+    ddl.rename_object(g, "f").unwrap();
+    assert_eq!(ddl.describe(g).unwrap(), "function f(integer,text)");
+    let error = fails(
+        ddl.drop_objects(&[ObjectAddress::type_(made.e)], Behavior::Restrict),
+        "cannot drop type s.e because other objects depend on it",
+    );
+    assert_eq!(
+        error.fields().detail.as_deref(),
+        Some("function s.f(integer,text) depends on type s.e\nfunction f(integer,text) depends on type s.e")
+    );
+    let replaced = ddl.create_function(&function("f", vec![t::INT4, t::TEXT]), Some(f.object)).unwrap();
+    assert_eq!(replaced, f.object);
+
+    let role = ddl.create_role(&NewRole::new("owner")).unwrap();
+    ddl.change_object_owner(f, role).unwrap();
+    assert_eq!(view.proc_by_oid(f.object).unwrap().unwrap().proowner, role);
+    fails(ddl.drop_role(role), "role \"owner\" cannot be dropped because some objects depend on it");
+
+    let oid = ddl.allocate_oid().unwrap();
+    let collation = PgCollation {
+        oid,
+        collname: "mine".into(),
+        collnamespace: made.schema,
+        collowner: role,
+        ..(*view.collation_by_oid(950).unwrap().unwrap()).clone()
+    };
+    let ties = ObjectTies { namespace: made.schema, owner: role, ..ObjectTies::default() };
+    ddl.create_object(&collation, oid, &ties).unwrap();
+    let collation = ObjectAddress::new(class::COLLATION, oid);
+    assert_eq!(ddl.describe(collation).unwrap(), "collation s.mine");
+    fails(ddl.rename_object(collation, "mine"), "collation \"mine\" already exists in schema \"s\"");
+    ddl.drop_objects(&[collation, f, g], Behavior::Restrict).unwrap();
+    ddl.drop_role(role).unwrap();
+}
