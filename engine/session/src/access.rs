@@ -25,9 +25,10 @@ impl<'a> Access<'a> {
     pub(crate) fn new(session: &'a Session, snapshot: Snapshot) -> PgResult<Access<'a>> {
         let store = PageStore::new(
             &session.facts.instance.engine,
-            session.txn(),
-            snapshot.clone(),
+            &session.facts.instance.catalog,
             &session.catalog,
+            session.txn(),
+            &snapshot,
         );
         let mut access = Access { session, store, snapshot, path: Vec::new() };
         access.path = access.search_path()?;

@@ -1,6 +1,5 @@
 //! The session and the catalogs as functions see them while a statement runs.
 
-use crate::reg;
 use crate::session::SessionFacts;
 use redoubt_catalog::CatalogView;
 use redoubt_error::{PgError, PgResult};
@@ -59,11 +58,11 @@ impl Env for StatementEnv<'_> {
     }
 
     fn reg_lookup(&self, kind: RegKind, text: &str) -> PgResult<Option<Oid>> {
-        reg::lookup(self.catalog, self.path, kind, text)
+        self.catalog.reg_lookup(kind, text, self.path)
     }
 
     fn reg_name(&self, kind: RegKind, oid: Oid) -> PgResult<Option<String>> {
-        reg::name(self.catalog, self.path, kind, oid)
+        self.catalog.reg_name(kind, oid, self.path)
     }
 
     fn type_name(&self, oid: Oid, typmod: i32) -> PgResult<String> {

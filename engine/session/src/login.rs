@@ -22,7 +22,7 @@ pub(crate) fn find(instance: &Instance, backend: &Arc<Backend>, user: &str, data
     let txn = instance.engine.txns().begin(backend, Isolation::ReadCommitted);
     let snapshot = txn.statement_snapshot()?;
     let session = instance.catalog.session(TEMPLATE1);
-    let store = PageStore::new(&instance.engine, &txn, snapshot.clone(), &session);
+    let store = PageStore::new(&instance.engine, &instance.catalog, &session, &txn, &snapshot);
     let catalog = session.view_of(&store, snapshot.lsn());
     let fatal = |code, message: String| PgError::report(Severity::Fatal, code, message);
 

@@ -384,11 +384,7 @@ fn check_context(parameter: Parameter, superuser: bool) -> PgResult<()> {
 
 /// PostgreSQL's SplitIdentifierString: comma-separated names, folded to lower case unless quoted.
 pub fn split_identifiers(text: &str) -> Option<Vec<String>> {
-    split_names(text, ',')
-}
 
-/// Names separated by `separator`, folded to lower case unless quoted; `None` if the syntax is wrong.
-pub(crate) fn split_names(text: &str, separator: char) -> Option<Vec<String>> {
     let mut names = Vec::new();
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -413,7 +409,7 @@ pub(crate) fn split_names(text: &str, separator: char) -> Option<Vec<String>> {
             name = content;
             rest = quoted[end..].trim_start();
         } else {
-            let end = rest.find(|c: char| c == separator || c.is_whitespace()).unwrap_or(rest.len());
+            let end = rest.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(rest.len());
             if end == 0 {
                 return None;
             }
@@ -424,7 +420,7 @@ pub(crate) fn split_names(text: &str, separator: char) -> Option<Vec<String>> {
         if rest.is_empty() {
             return Some(names);
         }
-        rest = rest.strip_prefix(separator)?.trim_start();
+        rest = rest.strip_prefix(',')?.trim_start();
         if rest.is_empty() {
             return None;
         }

@@ -6,7 +6,7 @@ use crate::session::Session;
 use redoubt_analyze::Params;
 use redoubt_error::{PgError, PgResult, Severity};
 use redoubt_functions::timestamp;
-use redoubt_sql::tree::{Statement, StatementKind};
+use redoubt_sql::tree::{Statement, StatementKind, UtilityStatement};
 use redoubt_txn::Interrupt;
 
 impl Session {
@@ -53,7 +53,7 @@ impl Session {
             if several {
                 self.block.begin_implicit();
             }
-            let tag = self.run_statement(statement, text, client)?;
+            let tag = self.run_statement(statement, client)?;
             // Outside a block the last statement's success is the transaction's.
             if index == last || !several {
                 self.finish_implicit(client)?;
@@ -76,9 +76,15 @@ impl Session {
     }
 
     /// Runs one statement and gives its command tag.
-    fn run_statement(&mut self, statement: &Statement, text: &str, client: &mut dyn Client) -> PgResult<String> {
+    fn run_statement(&mut self, statement: &Statement, client: &mut dyn Client) -> PgResult<String> {
         if let StatementKind::Utility(utility) = &statement.kind {
-            return self.run_utility(utility, text, client);
+            if let UtilityStatement::Show { name } = &**utility {
+                // The columns are told before the rows, but not before it is known that there are any.
+                self.block.check_not_failed()?;
+                name.as_deref().map(|name| self.settings.show(name)).transpose()?;
+                crate::utility::describe(utility, client);
+            }
+            return self.run_utility(utility, client);
         }
         self.block.check_not_failed()?;
         let dml = statement

@@ -14,7 +14,6 @@ impl Session {
     pub(crate) fn run_utility(
         &mut self,
         utility: &UtilityStatement,
-        text: &str,
         client: &mut dyn Client,
     ) -> PgResult<String> {
         if let UtilityStatement::Transaction(statement) = utility {
@@ -35,7 +34,6 @@ impl Session {
         if self.txn.is_some() {
             self.txn().advance_command()?;
         }
-        let _ = text;
         Ok(utility.tag())
     }
 
@@ -166,7 +164,7 @@ impl Session {
         let texts: Vec<String> = values
             .iter()
             .map(|value| match Parameter::by_name(name) {
-                Some(Parameter::SearchPath) => redoubt_catalog::quote_identifier(&value.text()),
+                Some(Parameter::SearchPath) => redoubt_catalog::names::quote_identifier(&value.text()),
                 _ => value.text(),
             })
             .collect();
@@ -220,21 +218,11 @@ impl Session {
     }
 
     fn show(&mut self, name: Option<&str>, client: &mut dyn Client) -> PgResult<()> {
-        let column = |name: &str| OutputColumn {
-            name: name.into(),
-            table_oid: 0,
-            attribute: 0,
-            type_oid: types::TEXT,
-            type_length: -1,
-            typmod: -1,
-            format: Format::Text,
-        };
         self.ensure_transaction()?;
         let access = Access::current(self)?;
         let env = access.env();
         let Some(name) = name else {
-            let columns = [column("name"), column("setting"), column("description")];
-            client.row_description(&columns);
+            let columns = ["name", "setting", "description"].map(text_column);
             let mut sorted: Vec<Parameter> = ALL.to_vec();
             sorted.sort_by_key(|parameter| parameter.definition().name.to_lowercase());
             for parameter in sorted {
@@ -247,8 +235,33 @@ impl Session {
         };
         let value = self.settings.show(name)?;
         let title = Parameter::by_name(name).map_or(name, |parameter| parameter.definition().name);
-        let columns = [column(title)];
-        client.row_description(&columns);
+        let columns = [text_column(title)];
         client.data_row(&columns, &[Datum::text(value)], &env)
+    }
+}
+
+/// What Describe tells of a utility statement: SHOW returns rows.
+pub(crate) fn describe(utility: &UtilityStatement, client: &mut dyn Client) {
+    match utility {
+        UtilityStatement::Show { name: Some(name) } => {
+            let title = Parameter::by_name(name).map_or(name.as_str(), |parameter| parameter.definition().name);
+            client.row_description(&[text_column(title)]);
+        }
+        UtilityStatement::Show { name: None } => {
+            client.row_description(&["name", "setting", "description"].map(text_column));
+        }
+        _ => client.no_data(),
+    }
+}
+
+fn text_column(name: &str) -> OutputColumn {
+    OutputColumn {
+        name: name.into(),
+        table_oid: 0,
+        attribute: 0,
+        type_oid: types::TEXT,
+        type_length: -1,
+        typmod: -1,
+        format: Format::Text,
     }
 }
