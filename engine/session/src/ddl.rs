@@ -39,7 +39,7 @@ impl Session {
         }
         let mut relation = NewRelation::new('r', place.namespace, &*place.name, self.facts.user_oid);
         relation.columns = columns;
-        Ddl::new(access.store()).create_relation(&relation)?;
+        Ddl::new(access.store(), &access.path).create_relation(&relation)?;
         Ok(())
     }
 
@@ -94,7 +94,7 @@ impl Session {
             self.note(code::DUPLICATE_SCHEMA, format!("schema \"{}\" already exists, skipping", name.name));
             return Ok(());
         }
-        Ddl::new(access.store()).create_schema(name.as_str(), self.facts.user_oid, false)?;
+        Ddl::new(access.store(), &access.path).create_schema(name.as_str(), self.facts.user_oid, false)?;
         Ok(())
     }
 
@@ -124,7 +124,7 @@ impl Session {
             DropBehavior::Restrict => Behavior::Restrict,
             DropBehavior::Cascade => Behavior::Cascade,
         };
-        let dropped = Ddl::new(access.store()).drop_objects(&addresses, behavior)?;
+        let dropped = Ddl::new(access.store(), &access.path).drop_objects(&addresses, behavior)?;
         self.notices.borrow_mut().extend(dropped.notices);
         Ok(())
     }
