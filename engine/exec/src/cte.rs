@@ -122,7 +122,7 @@ impl Execution {
         for subplan in &cx.plan.nodes[id.index()].init_plans {
             self.init_values[subplan.index()] = None;
         }
-        for child in crate::children::of(&cx.plan.nodes[id.index()].kind) {
+        for child in redoubt_plan::children(&cx.plan.nodes[id.index()].kind) {
             self.reset(cx, child);
         }
     }

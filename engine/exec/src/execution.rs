@@ -167,7 +167,7 @@ impl Execution {
         for subplan in &node.init_plans {
             self.init_values[subplan.index()] = None;
         }
-        for child in crate::children::of(&node.kind) {
+        for child in redoubt_plan::children(&node.kind) {
             self.rescan(cx, child);
         }
     }
