@@ -48,7 +48,7 @@ pub(crate) fn run(start: &Start) -> Result<(), String> {
     let engine = open_engine(&volume, &settings)?;
     let catalog = Catalog::new();
     if found != Found::Cluster {
-        redoubt_catalog::bootstrap(&engine, &catalog).map_err(|error| format!("initialisation failed: {error}"))?;
+        redoubt_catalog::bootstrap(&engine).map_err(|error| format!("initialisation failed: {error}"))?;
         volume.wait_durable_blocking(engine.txns().last_commit()).map_err(|error| error.to_string())?;
         directory::finish(&start.directory)
             .map_err(|error| format!("could not finish directory \"{}\": {error}", start.directory.display()))?;

@@ -2,6 +2,7 @@
 
 use crate::env::StatementEnv;
 use crate::session::Session;
+use redoubt_access::TableId;
 use redoubt_catalog::{CatalogView, PageStore};
 use redoubt_error::{PgError, PgResult};
 use redoubt_exec::{OpenTable, Relations};
@@ -100,8 +101,10 @@ impl Relations for Access<'_> {
         let schema: Arc<str> =
             catalog.namespace_by_oid(relation.namespace)?.map_or_else(|| "".into(), |row| row.nspname.clone());
         let fillfactor = relation.option("fillfactor").and_then(|text| text.parse().ok()).unwrap_or(100);
+        let database = if relation.class.relisshared { 0 } else { self.session.facts.database };
+        let table = TableId { database, relation: relid };
         Ok(OpenTable {
-            heap: self.store.open_heap(&relation)?,
+            heap: self.session.facts.instance.engine.heap(relation.node, table)?,
             name: relation.name.clone(),
             schema,
             fillfactor,

@@ -3,7 +3,7 @@
 
 use crate::access::Access;
 use crate::session::Session;
-use redoubt_analyze::resolve_type_name;
+use redoubt_analyze::{AnalyzeContext, Params, resolve_type_name};
 use redoubt_catalog::ddl::{Behavior, Ddl, NewColumn, NewRelation, ObjectAddress, class};
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::Oid;
@@ -53,7 +53,9 @@ impl Session {
             return Err(PgError::unsupported("STORAGE and COMPRESSION of columns"));
         }
         let env = access.env();
-        let (type_oid, typmod) = resolve_type_name(type_name, access.catalog(), &env, &access.path)?;
+        let params = Params::fixed(Vec::new());
+        let context = AnalyzeContext { catalog: access.catalog(), env: &env, path: &access.path, params };
+        let (type_oid, typmod) = resolve_type_name(type_name, context)?;
         let collation = access.catalog().type_info_must(type_oid)?.collation;
         let mut new = NewColumn::new(column.name.as_str(), type_oid, typmod, collation);
         new.dimensions = type_name.array_bounds.len() as i32;
