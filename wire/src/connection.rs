@@ -183,7 +183,7 @@ where
         }
         let session = self.session;
         // Rolling back may wait for latches and locks of others.
-        redoubt_session::blocking(|| session.end());
+        redoubt_session::blocking(|| drop(session));
     }
 
     /// Writes what is due, reads, and carries out every whole message that has arrived.

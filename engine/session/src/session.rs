@@ -201,16 +201,6 @@ impl Session {
         interrupts.check()
     }
 
-    /// Ends the session: what it had not committed is undone.
-    pub fn end(mut self) {
-        self.portals.clear();
-        if let Some(txn) = self.txn.take() {
-            txn.abort();
-            self.catalog.transaction_ended();
-        }
-        self.facts.instance.engine.txns().disconnect(&self.facts.backend);
-    }
-
     /// The transaction, started now if none runs.
     pub(crate) fn ensure_transaction(&mut self) -> PgResult<()> {
         if self.txn.is_some() {
@@ -323,6 +313,18 @@ impl Session {
         let millis = |parameter| std::time::Duration::from_millis(self.settings.int(parameter) as u64);
         self.facts.backend.set_lock_timeout(millis(Parameter::LockTimeout));
         self.facts.backend.set_deadlock_timeout(millis(Parameter::DeadlockTimeout));
+    }
+}
+
+/// What was not committed is undone, however the session ends.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.portals.clear();
+        if let Some(txn) = self.txn.take() {
+            txn.abort();
+            self.catalog.transaction_ended();
+        }
+        self.facts.instance.engine.txns().disconnect(&self.facts.backend);
     }
 }
 
