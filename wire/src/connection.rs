@@ -156,7 +156,7 @@ where
         decode.awaiting_frontend_startup = false;
         let woken = Arc::new(Notify::new());
         let notify = woken.clone();
-        session.interrupts().on_raise(move || notify.notify_one());
+        session.on_interrupt(move || notify.notify_one());
         Connection {
             reader,
             input,
@@ -183,7 +183,7 @@ where
         }
         let session = self.session;
         // Rolling back may wait for latches and locks of others.
-        redoubt_session::blocking(|| session.end());
+        redoubt_session::blocking(|| drop(session));
     }
 
     /// Writes what is due, reads, and carries out every whole message that has arrived.
@@ -267,17 +267,12 @@ where
         if let M::Terminate(_) = message {
             return Ok(Next::Close);
         }
-        if self.session.in_copy() {
-            return self.handle_copy(message);
-        }
         match message {
             M::Query(query) => {
                 // A simple query ends the skipping as well: it carries its own Sync.
                 self.skip_to_sync = false;
                 self.session.simple_query(&query.query, &mut self.output)?;
-                if !self.session.in_copy() {
-                    self.ready_for_query();
-                }
+                self.ready_for_query();
             }
             M::Sync(_) => {
                 self.skip_to_sync = false;
@@ -286,7 +281,7 @@ where
             }
             // Everything is flushed before the next read anyway.
             M::Flush(_) => {}
-            // Left over from a COPY that failed; PostgreSQL ignores them too.
+            // Outside a COPY these mean nothing; PostgreSQL ignores them too.
             M::CopyData(_) | M::CopyDone(_) | M::CopyFail(_) => {}
             other if self.skip_to_sync => drop(other),
             other => self.handle_extended(other)?,
@@ -327,33 +322,6 @@ where
             other => Err(crate::frame::violation(&format!("unexpected message: {other:?}"))),
         };
         self.settle(result)
-    }
-
-    fn handle_copy(&mut self, message: PgWireFrontendMessage) -> PgResult<Next> {
-        use PgWireFrontendMessage as M;
-        let (session, output) = (&mut self.session, &mut self.output);
-        let extended = session.copy_is_extended();
-        let result = match message {
-            M::CopyData(copy) => session.copy_data(&copy.data, output),
-            M::CopyDone(_) => session.copy_done(output),
-            M::CopyFail(fail) => session.copy_fail(&format!("COPY from stdin failed: {}", fail.message), output),
-            // Clients of the extended protocol send these ahead; PostgreSQL ignores them here.
-            M::Flush(_) | M::Sync(_) => return Ok(Next::Continue),
-            other => {
-                let kind = format!("{other:?}");
-                let kind = kind.split(['(', ' ']).next().unwrap_or("").to_string();
-                session.copy_fail(&format!("unexpected message type {kind} during COPY from stdin"), output)
-            }
-        };
-        if extended {
-            self.settle(result)?;
-        } else {
-            result?;
-            if !self.session.in_copy() {
-                self.ready_for_query();
-            }
-        }
-        Ok(Next::Continue)
     }
 
     /// An extended-protocol error has been reported by the session; skip to Sync. Fatal errors

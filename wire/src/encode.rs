@@ -184,37 +184,8 @@ impl<D: Drain> Client for Output<D> {
         self.message(b's', |_| {});
     }
 
-    fn copy_in(&mut self, format: Format, columns: usize) {
-        self.copy_response(b'G', format, columns);
-    }
-
-    fn copy_out(&mut self, format: Format, columns: usize) {
-        self.copy_response(b'H', format, columns);
-    }
-
-    fn copy_data(&mut self, data: &[u8]) -> PgResult<()> {
-        self.message(b'd', |buffer| buffer.put_slice(data));
-        self.drain_if_long()
-    }
-
-    fn copy_done(&mut self) {
-        self.message(b'c', |_| {});
-    }
-
     fn hold_until(&mut self, lsn: Lsn) {
         self.hold = self.hold.max(lsn);
-    }
-}
-
-impl<D: Drain> Output<D> {
-    fn copy_response(&mut self, kind: u8, format: Format, columns: usize) {
-        self.message(kind, |buffer| {
-            buffer.put_u8(format as u8);
-            buffer.put_i16(columns as i16);
-            for _ in 0..columns {
-                buffer.put_i16(format as i16);
-            }
-        });
     }
 }
 

@@ -55,4 +55,4 @@ pub use default_expr::{
 };
 pub use equal::same_expr;
 pub use params::Params;
-pub use statement::{AnalyzeContext, analyze_statement};
+pub use statement::{AnalyzeContext, analyze_statement, resolve_type_name};

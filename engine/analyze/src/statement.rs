@@ -48,3 +48,14 @@ pub fn analyze_statement(stmt: &DmlStatement, context: AnalyzeContext<'_>) -> Pg
     analyzer.params.check_settled()?;
     Ok((query, analyzer.params))
 }
+
+/// The type that a statement names, and its modifier (-1 if none).
+///
+/// # Errors
+/// `42704` when there is no such type; those of its modifier.
+pub fn resolve_type_name(
+    name: &redoubt_sql::tree::TypeName,
+    context: AnalyzeContext<'_>,
+) -> PgResult<(Oid, i32)> {
+    context.analyzer().resolve_type_name(name)
+}

@@ -63,7 +63,7 @@ pub(crate) fn make_row(row: &MakeRow, fields: &[Datum]) -> Datum {
     Datum::Record(Arc::new(RecordValue {
         type_oid: row.type_oid,
         desc: row.desc.clone(),
-        fields: fields.to_vec(),
+        fields: fields.into(),
     }))
 }
 

@@ -26,7 +26,10 @@ impl Execution {
             return Ok(false);
         }
         self.put(id, State::Next(at + 1));
-        self.write_cte_row(node, at);
+        for (column, slot) in &node.columns {
+            let value = self.ctes[node.cte].rows[at][*column].clone();
+            self.frame[slot.index()] = value;
+        }
         Ok(true)
     }
 
@@ -45,13 +48,6 @@ impl Execution {
         Ok(true)
     }
 
-    fn write_cte_row(&mut self, node: &CteScan, at: usize) {
-        for (column, slot) in &node.columns {
-            let value = self.ctes[node.cte].rows[at][*column].clone();
-            self.frame[slot.index()] = value;
-        }
-    }
-
     /// WITH queries that change data run to their end whether anyone reads them or not.
     pub(crate) fn finish_modifying_ctes(&mut self, cx: &Cx<'_>) -> PgResult<()> {
         for cte in 0..cx.plan.ctes.len() {
@@ -67,16 +63,16 @@ impl Execution {
             State::Next(at) => at,
             _ => 0,
         };
-        if at >= self.ctes[node.cte].rows.len() {
-            return Ok(false);
+        let Some(row) = self.work_tables[node.cte].get(at) else { return Ok(false) };
+        for (column, slot) in &node.columns {
+            self.frame[slot.index()] = row[*column].clone();
         }
         self.put(id, State::Next(at + 1));
-        self.write_cte_row(node, at);
         Ok(true)
     }
 
     /// The start term once, then the recursive term over the rows of the round before, until a round
-    /// yields nothing. The working table lives in the CTE store of the recursive query.
+    /// yields nothing. The working table is apart from the store that readers of the query share.
     pub(crate) fn next_recursive_union(
         &mut self,
         cx: &Cx<'_>,
@@ -86,7 +82,7 @@ impl Execution {
         let mut state = match self.take(id) {
             State::Recursive(state) => state,
             _ => {
-                self.ctes[node.cte] = CteStore::default();
+                self.work_tables[node.cte].clear();
                 Box::default()
             }
         };
@@ -110,7 +106,7 @@ impl Execution {
             if state.produced.is_empty() {
                 return Ok(false);
             }
-            self.ctes[node.cte].rows = std::mem::take(&mut state.produced);
+            self.work_tables[node.cte] = std::mem::take(&mut state.produced);
             state.in_step = true;
             self.reset(cx, node.step);
         }
@@ -122,7 +118,7 @@ impl Execution {
         for subplan in &cx.plan.nodes[id.index()].init_plans {
             self.init_values[subplan.index()] = None;
         }
-        for child in crate::children::of(&cx.plan.nodes[id.index()].kind) {
+        for child in redoubt_plan::children(&cx.plan.nodes[id.index()].kind) {
             self.reset(cx, child);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::arrays::ArrayCaches;
 use crate::cte::CteStore;
-use crate::state::State;
+use crate::state::{SavedRow, State};
 use crate::storage::Storage;
 use redoubt_error::PgResult;
 use redoubt_functions::{Datum, Env};
@@ -38,6 +38,8 @@ pub struct Execution {
     /// Hash tables of hashed subplans, by subplan number.
     pub(crate) hashed_subplans: Vec<Option<crate::subplan::HashedRows>>,
     pub(crate) ctes: Vec<CteStore>,
+    /// The rows of the last round of recursive queries, by WITH query number.
+    pub(crate) work_tables: Vec<Vec<SavedRow>>,
     pub(crate) array_caches: ArrayCaches,
     pub(crate) processed: u64,
     finished: bool,
@@ -58,6 +60,7 @@ impl Execution {
             init_values: vec![None; plan.subplans.len()],
             hashed_subplans: plan.subplans.iter().map(|_| None).collect(),
             ctes: plan.ctes.iter().map(|_| CteStore::default()).collect(),
+            work_tables: vec![Vec::new(); plan.ctes.len()],
             array_caches: ArrayCaches::new(plan.array_caches),
             processed: 0,
             finished: false,
@@ -167,7 +170,7 @@ impl Execution {
         for subplan in &node.init_plans {
             self.init_values[subplan.index()] = None;
         }
-        for child in crate::children::of(&node.kind) {
+        for child in redoubt_plan::children(&node.kind) {
             self.rescan(cx, child);
         }
     }

@@ -13,7 +13,6 @@
 
 mod aggregate;
 mod arrays;
-mod children;
 mod composite;
 mod cte;
 mod execution;

@@ -62,14 +62,6 @@ pub trait Client {
     fn parameter_description(&mut self, types: &[Oid]);
     /// Execute stopped at its row limit.
     fn portal_suspended(&mut self);
-    /// The server is ready to take COPY data.
-    fn copy_in(&mut self, format: Format, columns: usize);
-    /// COPY data will follow.
-    fn copy_out(&mut self, format: Format, columns: usize);
-    /// A piece of COPY data.
-    fn copy_data(&mut self, data: &[u8]) -> PgResult<()>;
-    /// The end of COPY data.
-    fn copy_done(&mut self);
     /// Nothing written so far or later may leave before the volume is durable up to here.
     fn hold_until(&mut self, lsn: Lsn);
 }

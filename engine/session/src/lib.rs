@@ -1,1 +1,26 @@
-//! session: see ARCHITECTURE.md.
+//! One connection's state: transaction block, portals, prepared statements, settings.
+//!
+//! The wire front end makes an [`Instance`] once and a [`Session`] per connection, calls the session
+//! with each message, and receives the answers through its [`Client`]. A session is synchronous; see
+//! ARCHITECTURE.md, "How a session runs".
+
+mod access;
+mod block;
+mod client;
+mod ddl;
+mod env;
+mod extended;
+mod functions;
+mod instance;
+mod login;
+mod plan_catalog;
+mod run;
+mod session;
+pub mod settings;
+mod simple;
+mod utility;
+
+pub use client::{Client, Format, OutputColumn};
+pub use instance::{Durability, Instance};
+pub use redoubt_buffer::{blocking, set_blocking_hook};
+pub use session::{Session, SessionStart};

@@ -1,0 +1,113 @@
+//! One statement's way to catalogs and tables: a snapshot, the catalogs under it, the environment.
+
+use crate::env::StatementEnv;
+use crate::session::Session;
+use redoubt_access::TableId;
+use redoubt_catalog::{CatalogView, PageStore};
+use redoubt_error::{PgError, PgResult};
+use redoubt_exec::{OpenTable, Relations};
+use redoubt_functions::Oid;
+use redoubt_txn::Snapshot;
+use std::sync::Arc;
+
+/// `pg_namespace.oid` of `pg_catalog`.
+const PG_CATALOG: Oid = 11;
+
+/// Everything that a statement reads through; borrowed from the session while it runs.
+pub(crate) struct Access<'a> {
+    session: &'a Session,
+    store: PageStore<'a>,
+    pub snapshot: Snapshot,
+    pub path: Vec<Oid>,
+}
+
+impl<'a> Access<'a> {
+    /// As of a snapshot. The session must be in a transaction.
+    pub(crate) fn new(session: &'a Session, snapshot: Snapshot) -> PgResult<Access<'a>> {
+        let store = PageStore::new(
+            &session.facts.instance.engine,
+            &session.facts.instance.catalog,
+            &session.catalog,
+            session.txn(),
+            &snapshot,
+        );
+        let mut access = Access { session, store, snapshot, path: Vec::new() };
+        access.path = access.search_path()?;
+        Ok(access)
+    }
+
+    /// As of now: what a new statement sees.
+    pub(crate) fn current(session: &'a Session) -> PgResult<Access<'a>> {
+        Access::new(session, session.txn().statement_snapshot()?)
+    }
+
+    /// The rows of the catalogs, to read and to change.
+    pub(crate) fn store(&self) -> &PageStore<'a> {
+        &self.store
+    }
+
+    /// The catalogs.
+    pub(crate) fn catalog(&self) -> CatalogView<'_> {
+        self.session.catalog.view_of(&self.store, self.snapshot.lsn())
+    }
+
+    /// What functions see.
+    pub(crate) fn env(&self) -> StatementEnv<'_> {
+        StatementEnv {
+            facts: &self.session.facts,
+            catalog: self.catalog(),
+            path: &self.path,
+            formats: self.session.settings.formats().clone(),
+            random: &self.session.random,
+            notices: &self.session.notices,
+        }
+    }
+
+    /// The schemas of `search_path` that exist, `pg_catalog` first unless it is named.
+    fn search_path(&self) -> PgResult<Vec<Oid>> {
+        let catalog = self.catalog();
+        let mut path = Vec::new();
+        for name in self.session.settings.search_path().iter() {
+            let name = if name == "$user" { &*self.session.facts.session_user } else { name.as_str() };
+            if let Some(namespace) = catalog.namespace_by_name(name)?
+                && !path.contains(&namespace.oid)
+            {
+                path.push(namespace.oid);
+            }
+        }
+        if !path.contains(&PG_CATALOG) {
+            path.insert(0, PG_CATALOG);
+        }
+        Ok(path)
+    }
+
+    /// Where unqualified new objects go: the first schema of the path that was named.
+    pub(crate) fn creation_namespace(&self) -> PgResult<Oid> {
+        self.path.iter().copied().find(|oid| *oid != PG_CATALOG).ok_or_else(|| {
+            PgError::new(
+                redoubt_error::code::UNDEFINED_SCHEMA,
+                "no schema has been selected to create in",
+            )
+        })
+    }
+}
+
+impl Relations for Access<'_> {
+    fn open(&self, relid: Oid) -> PgResult<OpenTable> {
+        let catalog = self.catalog();
+        let relation = catalog
+            .relation_by_oid(relid)?
+            .ok_or_else(|| PgError::internal(format!("could not open relation with OID {relid}")))?;
+        let schema: Arc<str> =
+            catalog.namespace_by_oid(relation.namespace)?.map_or_else(|| "".into(), |row| row.nspname.clone());
+        let fillfactor = relation.option("fillfactor").and_then(|text| text.parse().ok()).unwrap_or(100);
+        let database = if relation.class.relisshared { 0 } else { self.session.facts.database };
+        let table = TableId { database, relation: relid };
+        Ok(OpenTable {
+            heap: self.session.facts.instance.engine.heap(relation.node, table)?,
+            name: relation.name.clone(),
+            schema,
+            fillfactor,
+        })
+    }
+}

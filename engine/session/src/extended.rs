@@ -1,0 +1,395 @@
+//! The extended query protocol: prepared statements and portals.
+
+use crate::access::Access;
+use crate::block::State;
+use crate::client::{Client, Format, OutputColumn};
+use crate::run::{Planned, fetch, tag};
+use crate::session::Session;
+use redoubt_analyze::Params;
+use redoubt_error::{PgError, PgResult, code};
+use redoubt_exec::Execution;
+use redoubt_functions::{Datum, Oid, io};
+use redoubt_page::Lsn;
+use redoubt_sql::tree::{DmlStatement, Statement, StatementKind};
+use redoubt_txn::Snapshot;
+use std::sync::Arc;
+
+/// A prepared statement.
+pub(crate) struct Prepared {
+    text: Arc<str>,
+    /// `None` for an empty text.
+    statement: Option<Statement>,
+    dml: Option<DmlStatement>,
+    /// Types that the client declared; 0 leaves one to be found out.
+    declared: Vec<Oid>,
+    /// The plan, with the state of the catalogs and the search path it was made under.
+    planned: parking_lot::Mutex<Option<(Lsn, Vec<Oid>, Planned)>>,
+    /// What Describe tells: fixed when the statement is prepared.
+    param_types: Arc<[Oid]>,
+    columns: Arc<[OutputColumn]>,
+}
+
+/// A bound statement, running or about to.
+pub(crate) struct Portal {
+    prepared: Arc<Prepared>,
+    planned: Option<Planned>,
+    params: Vec<Datum>,
+    columns: Arc<[OutputColumn]>,
+    /// Made by the first Execute, kept while rows are left.
+    running: Option<(Execution, Snapshot)>,
+    finished: bool,
+}
+
+impl Session {
+    /// Parse: prepares a statement under a name; the unnamed one is replaced.
+    ///
+    /// # Errors
+    /// After any error the client has been told, and the connection skips to Sync.
+    pub fn parse(&mut self, name: &str, text: &str, types: &[Oid], client: &mut dyn Client) -> PgResult<()> {
+        self.begin_message();
+        let result = self.prepare(name, text, types);
+        if result.is_ok() {
+            client.parse_complete();
+        }
+        self.settle_extended(result, text, client)
+    }
+
+    fn prepare(&mut self, name: &str, text: &str, types: &[Oid]) -> PgResult<()> {
+        let mut statements = redoubt_sql::parse(text)?;
+        if statements.len() > 1 {
+            let message = "cannot insert multiple commands into a prepared statement";
+            return Err(PgError::new(code::SYNTAX_ERROR, message));
+        }
+        let statement = statements.pop();
+        if !name.is_empty() && self.prepared.contains_key(name) {
+            let message = format!("prepared statement \"{name}\" already exists");
+            return Err(PgError::new(code::DUPLICATE_PSTATEMENT, message));
+        }
+        let dml = statement.as_ref().and_then(|statement| statement.kind.as_dml());
+        let mut prepared = Prepared {
+            text: text.into(),
+            statement,
+            dml,
+            declared: types.to_vec(),
+            planned: parking_lot::Mutex::default(),
+            param_types: Arc::from([]),
+            columns: Arc::from([]),
+        };
+        if prepared.dml.is_some() {
+            self.block.check_not_failed()?;
+            self.ensure_transaction()?;
+            let planned = self.planned(&prepared)?;
+            prepared.param_types = planned.param_types;
+            prepared.columns = planned.columns;
+        }
+        self.prepared.insert(name.to_string(), Arc::new(prepared));
+        Ok(())
+    }
+
+    /// The statement's plan: the one made before, if the catalogs are as they were then.
+    fn planned(&self, prepared: &Prepared) -> PgResult<Planned> {
+        let dml = prepared.dml.as_ref().expect("only planned statements have plans");
+        let access = Access::current(self)?;
+        let version = access.catalog().version();
+        if let Some((made_under, path, planned)) = &*prepared.planned.lock()
+            && Some(*made_under) == version
+            && *path == access.path
+        {
+            self.lock_tables(&access, &planned.plan)?;
+            // Still the same once the locks are held: nothing can change the tables any more.
+            if Access::current(self)?.catalog().version() == version {
+                return Ok(planned.clone());
+            }
+        }
+        let planned = self.plan(dml, &Params::variable(prepared.declared.clone()))?;
+        if let Some(version) = version {
+            *prepared.planned.lock() = Some((version, access.path.clone(), planned.clone()));
+        }
+        Ok(planned)
+    }
+
+    /// Bind: gives a statement its parameters, as a portal.
+    ///
+    /// # Errors
+    /// As [`Session::parse`].
+    pub fn bind<B: AsRef<[u8]>>(
+        &mut self,
+        portal: &str,
+        statement: &str,
+        formats: &[i16],
+        values: &[Option<B>],
+        result_formats: &[i16],
+        client: &mut dyn Client,
+    ) -> PgResult<()> {
+        let text = self.prepared.get(statement).map_or_else(|| "".into(), |prepared| prepared.text.clone());
+        let result = self.make_portal(portal, statement, formats, values, result_formats);
+        if result.is_ok() {
+            client.bind_complete();
+        }
+        self.settle_extended(result, &text, client)
+    }
+
+    fn make_portal<B: AsRef<[u8]>>(
+        &mut self,
+        portal: &str,
+        statement: &str,
+        formats: &[i16],
+        values: &[Option<B>],
+        result_formats: &[i16],
+    ) -> PgResult<()> {
+        let prepared = self.find_prepared(statement)?;
+        if !portal.is_empty() && self.portals.contains_key(portal) {
+            return Err(PgError::new(code::DUPLICATE_CURSOR, format!("cursor \"{portal}\" already exists")));
+        }
+        if formats.len() > 1 && formats.len() != values.len() {
+            let message =
+                format!("bind message has {} parameter formats but {} parameters", formats.len(), values.len());
+            return Err(PgError::new(code::PROTOCOL_VIOLATION, message));
+        }
+        if values.len() != prepared.param_types.len() {
+            let message = format!(
+                "bind message supplies {} parameters, but prepared statement \"{statement}\" requires {}",
+                values.len(),
+                prepared.param_types.len()
+            );
+            return Err(PgError::new(code::PROTOCOL_VIOLATION, message));
+        }
+        let mut bound = Portal {
+            columns: with_formats(&prepared.columns, result_formats)?,
+            planned: None,
+            params: Vec::with_capacity(values.len()),
+            running: None,
+            finished: false,
+            prepared: prepared.clone(),
+        };
+        if prepared.dml.is_some() {
+            self.block.check_not_failed()?;
+            self.ensure_transaction()?;
+            let planned = self.planned(&prepared)?;
+            let same = planned.columns.len() == prepared.columns.len()
+                && planned.columns.iter().zip(prepared.columns.iter()).all(|(a, b)| a.type_oid == b.type_oid);
+            if !same {
+                return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+            }
+            bound.params = self.read_params(&prepared.param_types, formats, values)?;
+            bound.planned = Some(planned);
+        }
+        self.portals.insert(portal.to_string(), bound);
+        Ok(())
+    }
+
+    fn read_params<B: AsRef<[u8]>>(
+        &self,
+        types: &[Oid],
+        formats: &[i16],
+        values: &[Option<B>],
+    ) -> PgResult<Vec<Datum>> {
+        let access = Access::current(self)?;
+        let env = access.env();
+        let mut params = Vec::with_capacity(values.len());
+        for (index, (value, type_oid)) in values.iter().zip(types).enumerate() {
+            let format = read_format(pick(formats, index))?;
+            params.push(match value {
+                None => Datum::Null,
+                Some(bytes) => match format {
+                    Format::Binary => io::recv(*type_oid, -1, bytes.as_ref(), &env)?,
+                    Format::Text => {
+                        let text = std::str::from_utf8(bytes.as_ref()).map_err(|_| {
+                            PgError::new(
+                                code::CHARACTER_NOT_IN_REPERTOIRE,
+                                "invalid byte sequence for encoding \"UTF8\"",
+                            )
+                        })?;
+                        io::input(*type_oid, -1, text, &env)?
+                    }
+                },
+            });
+        }
+        Ok(params)
+    }
+
+    /// Describe of a statement.
+    ///
+    /// # Errors
+    /// As [`Session::parse`].
+    pub fn describe_statement(&mut self, name: &str, client: &mut dyn Client) -> PgResult<()> {
+        match self.find_prepared(name) {
+            Ok(prepared) => {
+                client.parameter_description(&prepared.param_types);
+                describe_columns(&prepared, &prepared.columns, client);
+                Ok(())
+            }
+            Err(error) => self.settle_extended(Err(error), "", client),
+        }
+    }
+
+    /// Describe of a portal.
+    ///
+    /// # Errors
+    /// As [`Session::parse`].
+    pub fn describe_portal(&mut self, name: &str, client: &mut dyn Client) -> PgResult<()> {
+        match self.portals.get(name) {
+            Some(portal) => {
+                describe_columns(&portal.prepared, &portal.columns, client);
+                Ok(())
+            }
+            None => self.settle_extended(Err(no_portal(name)), "", client),
+        }
+    }
+
+    /// Execute: up to `limit` rows of a portal, all if it is 0.
+    ///
+    /// # Errors
+    /// As [`Session::parse`].
+    pub fn execute(&mut self, name: &str, limit: u64, client: &mut dyn Client) -> PgResult<()> {
+        self.begin_message();
+        let Some(mut portal) = self.portals.remove(name) else {
+            return self.settle_extended(Err(no_portal(name)), "", client);
+        };
+        let text = portal.prepared.text.clone();
+        let result = self.run_portal(&mut portal, if limit == 0 { u64::MAX } else { limit }, client);
+        if result.is_ok() && self.txn.is_some() {
+            self.portals.insert(name.to_string(), portal);
+        }
+        self.settle_extended(result, &text, client)
+    }
+
+    fn run_portal(&mut self, portal: &mut Portal, limit: u64, client: &mut dyn Client) -> PgResult<()> {
+        let Some(statement) = &portal.prepared.statement else {
+            client.empty_query();
+            return Ok(());
+        };
+        if let StatementKind::Utility(utility) = &statement.kind {
+            let tag = self.run_utility(utility, client)?;
+            let text = portal.prepared.text.clone();
+            self.send_notices(client, &text);
+            client.command_complete(&tag);
+            return Ok(());
+        }
+        self.block.check_not_failed()?;
+        self.block.begin_implicit();
+        self.ensure_transaction()?;
+        let planned = portal.planned.clone().expect("a planned statement was planned at Bind");
+        if portal.finished {
+            client.command_complete(&tag(&planned.plan, 0, 0));
+            return Ok(());
+        }
+        let (mut execution, snapshot) = match portal.running.take() {
+            Some(running) => running,
+            None => (Execution::new(planned.plan.clone(), &portal.params), self.txn().statement_snapshot()?),
+        };
+        let access = Access::new(self, snapshot.clone())?;
+        let (rows, more) = fetch(self, &access, &mut execution, &portal.columns, limit, client)?;
+        drop(access);
+        if more {
+            portal.running = Some((execution, snapshot));
+            client.portal_suspended();
+            return Ok(());
+        }
+        portal.finished = true;
+        let tag = tag(&planned.plan, rows, execution.processed());
+        self.txn().advance_command()?;
+        let text = portal.prepared.text.clone();
+        self.send_notices(client, &text);
+        client.command_complete(&tag);
+        Ok(())
+    }
+
+    /// Close of a statement or portal; one that does not exist is no error.
+    ///
+    /// # Errors
+    /// None.
+    pub fn close(&mut self, statement: bool, name: &str, client: &mut dyn Client) -> PgResult<()> {
+        if statement {
+            self.prepared.remove(name);
+        } else {
+            self.portals.remove(name);
+        }
+        client.close_complete();
+        Ok(())
+    }
+
+    /// Sync: the end of a batch, and of its transaction outside a block.
+    ///
+    /// # Errors
+    /// Fatal ones only.
+    pub fn sync(&mut self, client: &mut dyn Client) -> PgResult<()> {
+        let result = self.finish_implicit(client);
+        self.settle(result, "", client)
+    }
+
+    /// As [`Session::settle`], but an error comes back, so that the connection skips to Sync.
+    fn settle_extended(&mut self, result: PgResult<()>, text: &str, client: &mut dyn Client) -> PgResult<()> {
+        let failed = result.as_ref().err().cloned();
+        self.settle(result, text, client)?;
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn find_prepared(&self, name: &str) -> PgResult<Arc<Prepared>> {
+        self.prepared.get(name).cloned().ok_or_else(|| {
+            let message = if name.is_empty() {
+                "unnamed prepared statement does not exist".to_string()
+            } else {
+                format!("prepared statement \"{name}\" does not exist")
+            };
+            PgError::new(code::INVALID_SQL_STATEMENT_NAME, message)
+        })
+    }
+
+    /// Whether a failed block's end is all that is left.
+    pub fn is_failed(&self) -> bool {
+        self.block.state() == State::Failed
+    }
+}
+
+fn no_portal(name: &str) -> PgError {
+    PgError::new(code::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
+}
+
+fn describe_columns(prepared: &Prepared, columns: &[OutputColumn], client: &mut dyn Client) {
+    let selects = matches!(&prepared.dml, Some(DmlStatement::Select(_)));
+    match &prepared.statement {
+        Some(Statement { kind: StatementKind::Utility(utility), .. }) => crate::utility::describe(utility, client),
+        _ if selects || !columns.is_empty() => client.row_description(columns),
+        _ => client.no_data(),
+    }
+}
+
+/// One format for all, one for each, or none for text.
+fn pick(formats: &[i16], index: usize) -> i16 {
+    match formats {
+        [] => 0,
+        [all] => *all,
+        each => each.get(index).copied().unwrap_or(0),
+    }
+}
+
+fn read_format(format: i16) -> PgResult<Format> {
+    match format {
+        0 => Ok(Format::Text),
+        1 => Ok(Format::Binary),
+        other => {
+            Err(PgError::new(code::INVALID_PARAMETER_VALUE, format!("unsupported format code: {other}")))
+        }
+    }
+}
+
+fn with_formats(columns: &Arc<[OutputColumn]>, formats: &[i16]) -> PgResult<Arc<[OutputColumn]>> {
+    if formats.is_empty() {
+        return Ok(columns.clone());
+    }
+    if formats.len() > 1 && formats.len() != columns.len() && !columns.is_empty() {
+        let message =
+            format!("bind message has {} result formats but query has {} columns", formats.len(), columns.len());
+        return Err(PgError::new(code::PROTOCOL_VIOLATION, message));
+    }
+    columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| Ok(OutputColumn { format: read_format(pick(formats, index))?, ..column.clone() }))
+        .collect::<PgResult<Vec<_>>>()
+        .map(Arc::from)
+}

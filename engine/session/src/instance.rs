@@ -1,0 +1,167 @@
+//! What the sessions of one server share.
+
+use crate::settings::{Parameter, Settings};
+use parking_lot::Mutex;
+use redoubt_access::Engine;
+use redoubt_catalog::Catalog;
+use redoubt_error::{PgError, PgResult, Severity, code};
+use redoubt_page::Lsn;
+use redoubt_txn::{Interrupt, Interrupts};
+use rustc_hash::FxHashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+/// The durable end of the log, waited for without blocking a thread.
+pub trait Durability: Send + Sync {
+    /// The durable end now.
+    fn vdl(&self) -> Lsn;
+    /// Completes when the durable end has reached `lsn`, or fails when this writer is over.
+    fn wait(&self, lsn: Lsn) -> Pin<Box<dyn Future<Output = PgResult<()>> + Send + '_>>;
+}
+
+/// One server: engine, catalogs, settings, sessions.
+pub struct Instance {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) catalog: Arc<Catalog>,
+    durability: Box<dyn Durability>,
+    settings: Settings,
+    sessions: Mutex<FxHashMap<i32, Registered>>,
+    next_process_id: AtomicI32,
+    stopping: AtomicBool,
+}
+
+/// A session as others see it.
+struct Registered {
+    secret: i32,
+    interrupts: Arc<Interrupts>,
+    waker: Arc<Mutex<Option<Box<dyn Fn() + Send + Sync>>>>,
+}
+
+/// A session's entry in the register of sessions, which goes when this is dropped.
+pub(crate) struct Registration {
+    instance: Arc<Instance>,
+    pub process_id: i32,
+    pub secret: i32,
+    waker: Arc<Mutex<Option<Box<dyn Fn() + Send + Sync>>>>,
+}
+
+impl Registration {
+    /// What to call when the session is interrupted while it waits for its client.
+    pub(crate) fn set_waker(&self, wake: impl Fn() + Send + Sync + 'static) {
+        *self.waker.lock() = Some(Box::new(wake));
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.instance.sessions.lock().remove(&self.process_id);
+    }
+}
+
+impl Instance {
+    /// A server over an open engine. `settings` are what new sessions start with.
+    pub fn new(
+        engine: Arc<Engine>,
+        catalog: Arc<Catalog>,
+        settings: Settings,
+        durability: Box<dyn Durability>,
+    ) -> Arc<Instance> {
+        Arc::new(Instance {
+            engine,
+            catalog,
+            durability,
+            settings,
+            sessions: Mutex::default(),
+            next_process_id: AtomicI32::new(1),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// The settings that new sessions start with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// `authentication_timeout`, in seconds.
+    pub fn authentication_timeout_s(&self) -> u64 {
+        self.settings.int(Parameter::AuthenticationTimeout) as u64
+    }
+
+    /// Waits until the volume is durable up to `lsn`.
+    ///
+    /// # Errors
+    /// When this writer is fenced or failed; what was to be told is then in doubt.
+    pub async fn wait_durable(&self, lsn: Lsn) -> PgResult<()> {
+        if self.durability.vdl() >= lsn { Ok(()) } else { self.durability.wait(lsn).await }
+    }
+
+    /// Cancels the statement that a session runs, if the secret is the session's own.
+    pub fn cancel(&self, process_id: i32, secret: i32) {
+        self.interrupt(process_id, Interrupt::Cancel, Some(secret));
+    }
+
+    /// Raises an interrupt; says whether there is such a session (with this secret, if one is asked for).
+    pub(crate) fn interrupt(&self, process_id: i32, interrupt: Interrupt, secret: Option<i32>) -> bool {
+        let sessions = self.sessions.lock();
+        let Some(session) = sessions.get(&process_id) else { return false };
+        if secret.is_some_and(|secret| secret != session.secret) {
+            return false;
+        }
+        raise(session, interrupt);
+        true
+    }
+
+    /// Ends all sessions and admits no more.
+    pub fn shut_down(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for session in self.sessions.lock().values() {
+            raise(session, Interrupt::Terminate);
+        }
+    }
+
+    /// How many sessions there are.
+    pub fn session_count(&self) -> usize {
+        self.sessions.lock().len()
+    }
+
+    /// Enters a session into the register, within the limits on connections.
+    pub(crate) fn register(self: &Arc<Self>, superuser: bool, backend: impl FnOnce(i32) -> Arc<Interrupts>) -> PgResult<Registration> {
+        let fatal = |code, message: &str| Err(PgError::report(Severity::Fatal, code, message));
+        if self.stopping.load(Ordering::SeqCst) {
+            return fatal(code::CANNOT_CONNECT_NOW, "the database system is shutting down");
+        }
+        let mut sessions = self.sessions.lock();
+        let limit = self.settings.int(Parameter::MaxConnections) as usize;
+        let reserved = self.settings.int(Parameter::SuperuserReservedConnections) as usize;
+        if sessions.len() >= limit {
+            return fatal(code::TOO_MANY_CONNECTIONS, "sorry, too many clients already");
+        }
+        if !superuser && sessions.len() + reserved >= limit {
+            return fatal(
+                code::TOO_MANY_CONNECTIONS,
+                "remaining connection slots are reserved for non-replication superuser connections",
+            );
+        }
+        let process_id = loop {
+            let candidate = self.next_process_id.fetch_add(1, Ordering::Relaxed) & i32::MAX;
+            if candidate != 0 && !sessions.contains_key(&candidate) {
+                break candidate;
+            }
+        };
+        let mut bytes = [0; 4];
+        getrandom::fill(&mut bytes).map_err(|error| PgError::internal(format!("no random numbers: {error}")))?;
+        let secret = i32::from_be_bytes(bytes);
+        let waker = Arc::default();
+        let registered = Registered { secret, interrupts: backend(process_id), waker: Arc::clone(&waker) };
+        sessions.insert(process_id, registered);
+        Ok(Registration { instance: self.clone(), process_id, secret, waker })
+    }
+}
+
+fn raise(session: &Registered, interrupt: Interrupt) {
+    session.interrupts.raise(interrupt);
+    if let Some(wake) = session.waker.lock().as_ref() {
+        wake();
+    }
+}

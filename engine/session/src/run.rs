@@ -1,0 +1,197 @@
+//! Planned statements: text to plan, plan to rows.
+
+use crate::access::Access;
+use crate::client::{Client, Format, OutputColumn};
+use crate::session::Session;
+use crate::settings::Parameter;
+use redoubt_analyze::query::{CommandType, Perms};
+use redoubt_analyze::{AnalyzeContext, Params, analyze_statement};
+use redoubt_error::{PgError, PgResult, code};
+use redoubt_exec::{ExecContext, Execution, Storage};
+use redoubt_functions::{Datum, Oid};
+use redoubt_plan::facts::{PlannerContext, PlannerSettings};
+use redoubt_plan::node::Plan;
+use redoubt_plan::range::RangeKind;
+use redoubt_sql::tree::DmlStatement;
+use redoubt_txn::{LockMode, LockOutcome, LockTag, LockWait};
+use std::sync::Arc;
+
+/// A statement analyzed and planned, with the state of the catalogs it is good for.
+#[derive(Clone)]
+pub(crate) struct Planned {
+    pub plan: Arc<Plan>,
+    pub param_types: Arc<[Oid]>,
+    pub columns: Arc<[OutputColumn]>,
+}
+
+/// How often a plan may turn out stale before its locks are held.
+const MAX_REPLANS: usize = 100;
+/// Statements whose estimated cost is above this announce that they will keep their thread.
+const LONG_STATEMENT_COST: f64 = 10_000.0;
+
+impl Session {
+    /// Plans a statement and locks its tables. The session must be in a transaction.
+    pub(crate) fn plan(&self, statement: &DmlStatement, params: &Params) -> PgResult<Planned> {
+        for _ in 0..MAX_REPLANS {
+            let access = Access::current(self)?;
+            let version = access.catalog().version();
+            let planned = self.plan_under(&access, statement, params)?;
+            self.check_privileges(&planned.plan)?;
+            self.lock_tables(&access, &planned.plan)?;
+            // What changed before the locks were granted shows in the catalogs now.
+            let unchanged = Access::current(self)?.catalog().version() == version;
+            if unchanged {
+                return Ok(planned);
+            }
+        }
+        Err(PgError::internal("the catalogs change faster than the statement can be planned"))
+    }
+
+    fn plan_under(&self, access: &Access<'_>, statement: &DmlStatement, params: &Params) -> PgResult<Planned> {
+        let env = access.env();
+        let context = AnalyzeContext { catalog: access.catalog(), env: &env, path: &access.path, params: params.clone() };
+        let (query, params) = analyze_statement(statement, context)?;
+        let settings = self.planner_settings();
+        let context =
+            PlannerContext { catalog: access, env: &env, settings: &settings, params: None, tuple_fraction: 0.0 };
+        let plan = redoubt_plan::plan(query, &context)?;
+        let mut columns = Vec::with_capacity(plan.columns.len());
+        for column in &plan.columns {
+            columns.push(OutputColumn {
+                name: column.name.clone(),
+                table_oid: column.origin.0,
+                attribute: column.origin.1,
+                type_oid: column.ty.type_oid,
+                type_length: access.catalog().type_info_must(column.ty.type_oid)?.len,
+                typmod: column.ty.typmod,
+                format: Format::Text,
+            });
+        }
+        Ok(Planned { plan: Arc::new(plan), param_types: params.types().into(), columns: columns.into() })
+    }
+
+    /// Merge joins are not built in the executor, so that no plan may have one.
+    fn planner_settings(&self) -> PlannerSettings {
+        PlannerSettings {
+            work_mem_kb: self.settings.int(Parameter::WorkMem),
+            enable_mergejoin: false,
+            enable_indexscan: false,
+            enable_indexonlyscan: false,
+            enable_bitmapscan: false,
+            enable_tidscan: false,
+            ..PlannerSettings::default()
+        }
+    }
+
+    /// Superusers may do anything; privileges of others come with roles.
+    fn check_privileges(&self, plan: &Plan) -> PgResult<()> {
+        const FIRST_NORMAL_OID: Oid = 16384;
+        for permission in &plan.permissions {
+            let changes = Perms::INSERT.with(Perms::UPDATE).with(Perms::DELETE);
+            let writes = permission.perms.0 & changes.0 != 0;
+            if writes && permission.relid < FIRST_NORMAL_OID {
+                let name = self.relation_name(permission.relid)?;
+                let message = format!("permission denied: \"{name}\" is a system catalog");
+                return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
+            }
+            if !self.facts.superuser {
+                return Err(PgError::unsupported("access by roles other than superusers"));
+            }
+        }
+        if !plan.read_only && self.settings.bool(Parameter::TransactionReadOnly) {
+            let verb = match plan.command {
+                CommandType::Insert => "INSERT",
+                CommandType::Update => "UPDATE",
+                CommandType::Delete => "DELETE",
+                CommandType::Select => "SELECT FOR UPDATE",
+            };
+            let message = format!("cannot execute {verb} in a read-only transaction");
+            return Err(PgError::new(code::READ_ONLY_SQL_TRANSACTION, message));
+        }
+        Ok(())
+    }
+
+    fn relation_name(&self, relid: Oid) -> PgResult<String> {
+        let access = Access::current(self)?;
+        let relation = access.catalog().relation_by_oid(relid)?;
+        Ok(relation.map_or_else(|| relid.to_string(), |relation| relation.name.to_string()))
+    }
+
+    /// Locks every table of a plan as strongly as its use asks for.
+    pub(crate) fn lock_tables(&self, access: &Access<'_>, plan: &Plan) -> PgResult<()> {
+        for range in &plan.ranges {
+            let RangeKind::Relation { relid, .. } = range.kind else { continue };
+            let perms = plan.permissions.iter().filter(|p| p.relid == relid).fold(0, |all, p| all | p.perms.0);
+            let writes = perms & (Perms::INSERT.0 | Perms::UPDATE.0 | Perms::DELETE.0) != 0;
+            let mode = if writes { LockMode::RowExclusive } else { LockMode::AccessShare };
+            self.lock_relation(access, relid, mode)?;
+        }
+        Ok(())
+    }
+
+    /// Locks one relation until the transaction ends.
+    pub(crate) fn lock_relation(&self, access: &Access<'_>, relid: Oid, mode: LockMode) -> PgResult<()> {
+        let shared = access.catalog().relation_by_oid(relid)?.is_some_and(|relation| relation.class.relisshared);
+        let database = if shared { 0 } else { self.facts.database };
+        match self.txn().lock(LockTag::Relation { database, relation: relid }, mode, LockWait::Block)? {
+            LockOutcome::NotAvailable => Err(PgError::internal("a lock that is waited for was not granted")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs a plan to its end, sending its rows, and gives the command tag.
+    pub(crate) fn run_plan(
+        &self,
+        planned: &Planned,
+        params: &[Datum],
+        columns: &[OutputColumn],
+        client: &mut dyn Client,
+    ) -> PgResult<String> {
+        let mut execution = Execution::new(planned.plan.clone(), params);
+        let access = Access::current(self)?;
+        let cost = planned.plan.nodes[planned.plan.root.index()].estimate.total;
+        let mut run = || fetch(self, &access, &mut execution, columns, u64::MAX, client);
+        let rows = if cost > LONG_STATEMENT_COST { redoubt_buffer::blocking(run) } else { run() }?;
+        Ok(tag(&planned.plan, rows.0, execution.processed()))
+    }
+}
+
+/// Sends up to `limit` rows; says how many, and whether there may be more.
+pub(crate) fn fetch(
+    session: &Session,
+    access: &Access<'_>,
+    execution: &mut Execution,
+    columns: &[OutputColumn],
+    limit: u64,
+    client: &mut dyn Client,
+) -> PgResult<(u64, bool)> {
+    let env = access.env();
+    let storage = Storage {
+        engine: &session.facts.instance.engine,
+        txn: session.txn(),
+        snapshot: access.snapshot.clone(),
+        relations: access,
+    };
+    let context = ExecContext { env: &env, storage: &storage };
+    let mut rows = 0;
+    while rows < limit {
+        if !execution.next(&context)? {
+            return Ok((rows, false));
+        }
+        rows += 1;
+        if !columns.is_empty() {
+            client.data_row(columns, execution.row(), &env)?;
+        }
+    }
+    Ok((rows, true))
+}
+
+/// The command tag of a planned statement.
+pub(crate) fn tag(plan: &Plan, rows: u64, processed: u64) -> String {
+    match plan.command {
+        CommandType::Select => format!("SELECT {rows}"),
+        CommandType::Insert => format!("INSERT 0 {processed}"),
+        CommandType::Update => format!("UPDATE {processed}"),
+        CommandType::Delete => format!("DELETE {processed}"),
+    }
+}

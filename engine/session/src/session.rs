@@ -1,0 +1,405 @@
+//! One connection's state.
+
+use crate::block::{Block, State};
+use crate::client::Client;
+use crate::extended::{Portal, Prepared};
+use crate::instance::{Instance, Registration};
+use crate::settings::{Parameter, Settings, Source};
+use redoubt_catalog::SessionCatalog;
+use redoubt_error::{PgError, PgResult, Severity, code};
+use redoubt_functions::random::Prng;
+use redoubt_functions::{Oid, timestamp};
+use redoubt_page::Lsn;
+use redoubt_txn::{Backend, Interrupt, Isolation, Txn};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What a client asked for when it connected.
+#[derive(Clone, Debug, Default)]
+pub struct SessionStart {
+    /// The startup packet's parameters, in order.
+    pub parameters: Vec<(String, String)>,
+    /// Where it connects from; `None` for the Unix-domain socket.
+    pub client_address: Option<IpAddr>,
+}
+
+/// What functions may know about the session: fixed while a statement runs.
+pub struct SessionFacts {
+    /// Shared state.
+    pub(crate) instance: Arc<Instance>,
+    /// The transaction layer's view of the connection.
+    pub(crate) backend: Arc<Backend>,
+    /// `pg_database.oid` of the database.
+    pub(crate) database: Oid,
+    /// Its name.
+    pub(crate) database_name: Arc<str>,
+    /// The user that connected.
+    pub(crate) session_user: Arc<str>,
+    /// Its OID.
+    pub(crate) user_oid: Oid,
+    /// It is a superuser.
+    pub(crate) superuser: bool,
+    /// Where the client connects from.
+    pub(crate) client_address: Option<IpAddr>,
+    /// Start of the transaction, microseconds since 2000-01-01 UTC.
+    pub(crate) transaction_timestamp_us: i64,
+    /// Arrival of the statement.
+    pub(crate) statement_timestamp_us: i64,
+}
+
+/// One connection's session. It is driven by its connection alone and never waits for its own commits:
+/// what it writes to its [`Client`] is held there until they are durable.
+pub struct Session {
+    pub(crate) facts: SessionFacts,
+    pub(crate) registration: Registration,
+    pub(crate) catalog: SessionCatalog,
+    pub(crate) settings: Settings,
+    pub(crate) block: Block,
+    pub(crate) txn: Option<Txn>,
+    pub(crate) prepared: HashMap<String, Arc<Prepared>>,
+    pub(crate) portals: HashMap<String, Portal>,
+    pub(crate) random: RefCell<Prng>,
+    pub(crate) notices: RefCell<Vec<PgError>>,
+}
+
+impl Session {
+    /// Starts a session for an authenticated client.
+    ///
+    /// # Errors
+    /// `28000`, `3D000` for an unknown user or database, `53300` when there are too many sessions, those of
+    /// settings in the startup packet. All are fatal.
+    pub fn start(instance: &Arc<Instance>, start: SessionStart) -> PgResult<Session> {
+        let mut backend = None;
+        let registration = instance.register(true, |process_id| {
+            let connected = instance.engine.txns().connect(process_id);
+            let interrupts = connected.interrupts().clone();
+            backend = Some(connected);
+            interrupts
+        })?;
+        let backend = backend.expect("a registered session has a backend");
+        let result = Session::open(instance, start, registration, backend.clone());
+        if result.is_err() {
+            instance.engine.txns().disconnect(&backend);
+        }
+        result
+    }
+
+    fn open(
+        instance: &Arc<Instance>,
+        start: SessionStart,
+        registration: Registration,
+        backend: Arc<Backend>,
+    ) -> PgResult<Session> {
+        let parameter =
+            |name: &str| start.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let user: Arc<str> = parameter("user").unwrap_or_default().into();
+        let database_name: Arc<str> =
+            parameter("database").filter(|name| !name.is_empty()).unwrap_or(&user).into();
+        let now = timestamp::now_us();
+        let found = crate::login::find(instance, &backend, &user, &database_name)?;
+        let mut settings = instance.settings().clone();
+        apply_startup(&mut settings, &start.parameters)?;
+        settings.set_fact(Parameter::SessionAuthorization, &user);
+        settings.set_fact(Parameter::IsSuperuser, if found.superuser { "on" } else { "off" });
+        let session = Session {
+            facts: SessionFacts {
+                instance: instance.clone(),
+                backend,
+                database: found.database,
+                database_name,
+                session_user: user,
+                user_oid: found.user,
+                superuser: found.superuser,
+                client_address: start.client_address,
+                transaction_timestamp_us: now,
+                statement_timestamp_us: now,
+            },
+            registration,
+            catalog: instance.catalog.session(found.database),
+            settings,
+            block: Block::default(),
+            txn: None,
+            prepared: HashMap::new(),
+            portals: HashMap::new(),
+            random: RefCell::new(Prng::from_entropy()),
+            notices: RefCell::new(Vec::new()),
+        };
+        session.apply_timeouts();
+        Ok(session)
+    }
+
+    /// The process id that clients are told.
+    pub fn process_id(&self) -> i32 {
+        self.registration.process_id
+    }
+
+    /// The secret that a cancel request must know.
+    pub fn secret(&self) -> i32 {
+        self.registration.secret
+    }
+
+    /// What to call when the session is interrupted while it waits for its client.
+    pub fn on_interrupt(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.registration.set_waker(wake);
+    }
+
+    /// All reported settings, for the start of the session.
+    pub fn reports(&self) -> Vec<(&'static str, String)> {
+        self.settings.all_reports()
+    }
+
+    /// Reported settings that changed since the last call.
+    pub fn take_reports(&mut self) -> Vec<(&'static str, String)> {
+        self.settings.take_reports()
+    }
+
+    /// The status byte of ReadyForQuery.
+    pub fn transaction_status(&self) -> u8 {
+        self.block.status()
+    }
+
+    /// A commit that the next statement builds on, and that is not durable yet: the connection waits for
+    /// it without blocking a thread.
+    pub fn dependency(&self) -> Option<Lsn> {
+        let lsn = self.facts.backend.dependency();
+        (lsn > Lsn::ZERO).then_some(lsn)
+    }
+
+    /// How long the client may stay silent now, in milliseconds.
+    pub fn idle_timeout_ms(&self) -> Option<u64> {
+        let parameter = match self.block.state() {
+            State::Idle | State::Implicit => Parameter::IdleSessionTimeout,
+            State::Block | State::Failed => Parameter::IdleInTransactionSessionTimeout,
+        };
+        u64::try_from(self.settings.int(parameter)).ok().filter(|timeout| *timeout > 0)
+    }
+
+    /// The error that ends a session whose client stayed silent for too long.
+    pub fn idle_timeout_error(&self) -> PgError {
+        let (code, message) = match self.block.state() {
+            State::Idle | State::Implicit => {
+                (code::IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout")
+            }
+            State::Block | State::Failed => (
+                code::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                "terminating connection due to idle-in-transaction timeout",
+            ),
+        };
+        PgError::report(Severity::Fatal, code, message)
+    }
+
+    /// What to do about an interrupt that came while the session was idle: a cancel came too late, all else
+    /// ends the session.
+    ///
+    /// # Errors
+    /// The fatal error that ends the session.
+    pub fn check_while_idle(&self) -> PgResult<()> {
+        let interrupts = self.facts.backend.interrupts();
+        interrupts.clear(Interrupt::Cancel);
+        interrupts.check()
+    }
+
+    /// The transaction, started now if none runs.
+    pub(crate) fn ensure_transaction(&mut self) -> PgResult<()> {
+        if self.txn.is_some() {
+            return Ok(());
+        }
+        let default = self.settings.text(Parameter::DefaultTransactionIsolation).to_string();
+        self.start_transaction(&default)
+    }
+
+    /// Starts a transaction of an isolation level.
+    pub(crate) fn start_transaction(&mut self, isolation: &str) -> PgResult<()> {
+        let level = match isolation {
+            "read committed" | "read uncommitted" => Isolation::ReadCommitted,
+            "repeatable read" => Isolation::RepeatableRead,
+            other => return Err(PgError::unsupported(format!("isolation level {}", other.to_uppercase()))),
+        };
+        self.facts.transaction_timestamp_us = self.facts.statement_timestamp_us;
+        self.settings.set_fact(Parameter::TransactionIsolation, isolation);
+        let read_only = if self.settings.bool(Parameter::DefaultTransactionReadOnly) { "on" } else { "off" };
+        self.settings.set_fact(Parameter::TransactionReadOnly, read_only);
+        self.txn = Some(self.facts.instance.engine.txns().begin(&self.facts.backend, level));
+        Ok(())
+    }
+
+    pub(crate) fn txn(&self) -> &Txn {
+        self.txn.as_ref().expect("a statement runs inside a transaction")
+    }
+
+    /// Commits the transaction, if one runs. The answer is held until the commit is durable.
+    pub(crate) fn commit(&mut self, client: &mut dyn Client) -> PgResult<()> {
+        self.portals.clear();
+        let Some(txn) = self.txn.take() else { return Ok(()) };
+        let level = u32::from(self.block.state() != State::Idle);
+        let pending = self.catalog.begin_commit();
+        let committed = txn.commit();
+        drop(txn);
+        match committed {
+            Ok(lsn) => {
+                if let Some(pending) = pending {
+                    pending.committed(lsn);
+                }
+                self.catalog.transaction_ended();
+                self.settings.end_level(level, true);
+                if self.settings.text(Parameter::SynchronousCommit) != "off" {
+                    client.hold_until(lsn);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                drop(pending);
+                self.catalog.transaction_ended();
+                self.settings.end_level(level, false);
+                self.block.reset();
+                Err(error)
+            }
+        }
+    }
+
+    /// Undoes the transaction, if one runs.
+    pub(crate) fn abort(&mut self) {
+        self.portals.clear();
+        if let Some(txn) = self.txn.take() {
+            txn.abort();
+        }
+        self.catalog.transaction_ended();
+        self.settings.end_level(0, false);
+    }
+
+    /// A statement failed: undoes what the failure undoes. Inside a block the transaction's work is given
+    /// up at once, its locks too, except that savepoints keep what came before them.
+    pub(crate) fn fail(&mut self) {
+        match self.block.fail() {
+            State::Idle | State::Implicit => self.abort(),
+            State::Block if self.block.depth() > 0 => {
+                self.portals.clear();
+                self.txn().abort_sub();
+                self.catalog.rolled_back_to_savepoint();
+                self.settings.end_level(self.block.depth() as u32 + 1, false);
+            }
+            State::Block => {
+                self.portals.clear();
+                if let Some(txn) = self.txn.take() {
+                    txn.abort();
+                }
+                self.catalog.transaction_ended();
+                self.settings.end_level(1, false);
+            }
+            State::Failed => {}
+        }
+    }
+
+    /// Tells the client the notices that a statement has left, down to `client_min_messages`.
+    pub(crate) fn send_notices(&mut self, client: &mut dyn Client, statement: &str) {
+        let least = match self.settings.text(Parameter::ClientMinMessages) {
+            "warning" => Severity::Warning,
+            "error" => Severity::Error,
+            "notice" => Severity::Notice,
+            _ => Severity::Debug,
+        };
+        for notice in self.notices.take() {
+            let severity = notice.fields().severity;
+            if severity >= least || severity == Severity::Info {
+                client.report(&notice, statement);
+            }
+        }
+    }
+
+    /// Passes the settings on that the transaction layer keeps itself.
+    pub(crate) fn apply_timeouts(&self) {
+        let millis = |parameter| std::time::Duration::from_millis(self.settings.int(parameter) as u64);
+        self.facts.backend.set_lock_timeout(millis(Parameter::LockTimeout));
+        self.facts.backend.set_deadlock_timeout(millis(Parameter::DeadlockTimeout));
+    }
+}
+
+/// What was not committed is undone, however the session ends.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.portals.clear();
+        if let Some(txn) = self.txn.take() {
+            txn.abort();
+            self.catalog.transaction_ended();
+        }
+        self.facts.instance.engine.txns().disconnect(&self.facts.backend);
+    }
+}
+
+/// Settings in the startup packet: by name, and as `-c name=value` in `options`.
+fn apply_startup(settings: &mut Settings, parameters: &[(String, String)]) -> PgResult<()> {
+    for (name, value) in parameters {
+        match name.as_str() {
+            "user" | "database" | "replication" => {}
+            "options" => {
+                for (name, value) in split_options(value)? {
+                    settings.set_base(&name, &value, Source::Client)?;
+                }
+            }
+            // Protocol extensions that a server does not know are left out of the negotiation.
+            name if name.starts_with("_pq_.") => {}
+            name => settings.set_base(name, value, Source::Client)?,
+        }
+    }
+    Ok(())
+}
+
+/// `-c name=value` and `--name=value` with backslash-escaped spaces.
+fn split_options(text: &str) -> PgResult<Vec<(String, String)>> {
+    let invalid = |word: &str| {
+        PgError::report(
+            Severity::Fatal,
+            code::SYNTAX_ERROR,
+            format!("invalid command-line argument for server process: {word}"),
+        )
+    };
+    let mut words = vec![String::new()];
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let word = words.last_mut().expect("there is always one");
+        match c {
+            '\\' => word.extend(chars.next()),
+            c if c.is_whitespace() => {
+                if !word.is_empty() {
+                    words.push(String::new());
+                }
+            }
+            c => word.push(c),
+        }
+    }
+    let mut settings = Vec::new();
+    let mut words = words.into_iter().filter(|word| !word.is_empty());
+    while let Some(word) = words.next() {
+        let assignment = match word.as_str() {
+            "-c" => words.next().ok_or_else(|| invalid(&word))?,
+            other => match other.strip_prefix("-c").or_else(|| other.strip_prefix("--")) {
+                Some(rest) => rest.to_string(),
+                None => return Err(invalid(&word)),
+            },
+        };
+        let (name, value) = assignment.split_once('=').ok_or_else(|| invalid(&assignment))?;
+        settings.push((name.replace('-', "_"), value.to_string()));
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn startup_options() {
+        let check = |text: &str, expect: &[(&str, &str)]| {
+            let got = split_options(text).expect(text);
+            let got: Vec<(&str, &str)> = got.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(got, expect, "{text}");
+        };
+        check("", &[]);
+        check("-c geqo=off", &[("geqo", "off")]);
+        check(" -cwork_mem=1MB  --search-path=a\\ b", &[("work_mem", "1MB"), ("search_path", "a b")]);
+        assert!(split_options("-x").is_err());
+        assert!(split_options("-c").is_err());
+    }
+}

@@ -1,0 +1,104 @@
+//! The simple query protocol: one message, any number of statements.
+
+use crate::block::State;
+use crate::client::Client;
+use crate::session::Session;
+use redoubt_analyze::Params;
+use redoubt_error::{PgError, PgResult, Severity};
+use redoubt_functions::timestamp;
+use redoubt_sql::tree::{Statement, StatementKind, UtilityStatement};
+use redoubt_txn::Interrupt;
+
+impl Session {
+    /// Carries out the statements of a query message. Errors of statements are told to the client; what
+    /// comes back ends the connection.
+    ///
+    /// # Errors
+    /// Fatal ones only.
+    pub fn simple_query(&mut self, text: &str, client: &mut dyn Client) -> PgResult<()> {
+        self.begin_message();
+        let result = self.run_statements(text, client);
+        self.settle(result, text, client)
+    }
+
+    /// A message has arrived: the clock is read, and a cancel that came too late is forgotten.
+    pub(crate) fn begin_message(&mut self) {
+        self.facts.statement_timestamp_us = timestamp::now_us();
+        self.facts.backend.interrupts().clear(Interrupt::Cancel);
+    }
+
+    /// Tells an error to the client and undoes what it undoes; fatal errors pass on.
+    pub(crate) fn settle(&mut self, result: PgResult<()>, text: &str, client: &mut dyn Client) -> PgResult<()> {
+        self.send_notices(client, text);
+        let Err(error) = result else { return Ok(()) };
+        self.fail();
+        if error.fields().severity >= Severity::Fatal {
+            return Err(error);
+        }
+        client.report(&error, text);
+        Ok(())
+    }
+
+    fn run_statements(&mut self, text: &str, client: &mut dyn Client) -> PgResult<()> {
+        let statements = redoubt_sql::parse(text)?;
+        if statements.is_empty() {
+            // An empty query does nothing, but in a failed block it is accepted all the same.
+            client.empty_query();
+            return Ok(());
+        }
+        let several = statements.len() > 1;
+        let last = statements.len() - 1;
+        for (index, statement) in statements.iter().enumerate() {
+            self.notices.borrow_mut().extend(statement.notices.iter().cloned());
+            if several {
+                self.block.begin_implicit();
+            }
+            let tag = self.run_statement(statement, client)?;
+            // Outside a block the last statement's success is the transaction's.
+            if index == last || !several {
+                self.finish_implicit(client)?;
+            }
+            self.send_notices(client, text);
+            client.command_complete(&tag);
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction of a statement or message outside a block.
+    pub(crate) fn finish_implicit(&mut self, client: &mut dyn Client) -> PgResult<()> {
+        match self.block.state() {
+            State::Idle | State::Implicit => {
+                self.block.end_implicit();
+                self.commit(client)
+            }
+            State::Block | State::Failed => Ok(()),
+        }
+    }
+
+    /// Runs one statement and gives its command tag.
+    fn run_statement(&mut self, statement: &Statement, client: &mut dyn Client) -> PgResult<String> {
+        if let StatementKind::Utility(utility) = &statement.kind {
+            if let UtilityStatement::Show { name } = &**utility {
+                // The columns are told before the rows, but not before it is known that there are any.
+                self.block.check_not_failed()?;
+                name.as_deref().map(|name| self.settings.show(name)).transpose()?;
+                crate::utility::describe(utility, client);
+            }
+            return self.run_utility(utility, client);
+        }
+        self.block.check_not_failed()?;
+        let dml = statement
+            .kind
+            .as_dml()
+            .ok_or_else(|| PgError::internal("a statement is either planned or a utility"))?;
+        self.ensure_transaction()?;
+        let planned = self.plan(&dml, &Params::fixed(Vec::new()))?;
+        let columns = planned.columns.clone();
+        if !columns.is_empty() || planned.plan.command == redoubt_analyze::query::CommandType::Select {
+            client.row_description(&columns);
+        }
+        let tag = self.run_plan(&planned, &[], &columns, client)?;
+        self.txn().advance_command()?;
+        Ok(tag)
+    }
+}

@@ -1,0 +1,267 @@
+//! Statements that are carried out, not planned.
+
+use crate::access::Access;
+use crate::block::{Action, Control};
+use crate::client::{Client, Format, OutputColumn};
+use crate::session::Session;
+use crate::settings::{Parameter, table::ALL};
+use redoubt_error::{PgError, PgResult, Severity, code};
+use redoubt_functions::{Datum, types};
+use redoubt_sql::tree::{SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement, UtilityStatement};
+
+impl Session {
+    /// Runs a utility statement and gives its command tag.
+    pub(crate) fn run_utility(
+        &mut self,
+        utility: &UtilityStatement,
+        client: &mut dyn Client,
+    ) -> PgResult<String> {
+        if let UtilityStatement::Transaction(statement) = utility {
+            return self.transaction_statement(statement, client);
+        }
+        self.block.check_not_failed()?;
+        match utility {
+            UtilityStatement::Set(set) => self.set(set)?,
+            UtilityStatement::Show { name } => self.show(name.as_deref(), client)?,
+            UtilityStatement::CreateTable(create) => self.create_table(create)?,
+            UtilityStatement::CreateSchema(create) => self.create_schema(create)?,
+            UtilityStatement::Drop(drop) => self.drop_objects(drop)?,
+            // Checkpoints are what this design does without: there is nothing to flush.
+            UtilityStatement::Checkpoint => {}
+            UtilityStatement::NotYet { what } => return Err(PgError::unsupported(what)),
+            other => return Err(PgError::unsupported(other.tag())),
+        }
+        if self.txn.is_some() {
+            self.txn().advance_command()?;
+        }
+        Ok(utility.tag())
+    }
+
+    fn transaction_statement(
+        &mut self,
+        statement: &TransactionStatement,
+        client: &mut dyn Client,
+    ) -> PgResult<String> {
+        let (control, modes) = match statement {
+            TransactionStatement::Begin(modes) => (Control::Begin { start: false }, Some(modes)),
+            TransactionStatement::Start(modes) => (Control::Begin { start: true }, Some(modes)),
+            TransactionStatement::Commit { chain } => (Control::Commit { chain: *chain }, None),
+            TransactionStatement::Rollback { chain } => (Control::Rollback { chain: *chain }, None),
+            TransactionStatement::Savepoint(name) => (Control::Savepoint(name.as_str()), None),
+            TransactionStatement::Release(name) => (Control::Release(name.as_str()), None),
+            TransactionStatement::RollbackTo(name) => (Control::RollbackTo(name.as_str()), None),
+            TransactionStatement::PrepareTransaction(_)
+            | TransactionStatement::CommitPrepared(_)
+            | TransactionStatement::RollbackPrepared(_) => return Err(PgError::unsupported("two-phase commit")),
+        };
+        let isolation = self.settings.text(Parameter::TransactionIsolation).to_string();
+        let outcome = self.block.control(control)?;
+        self.notices.borrow_mut().extend(outcome.warning);
+        match outcome.action {
+            Action::Nothing => {}
+            Action::Start => self.ensure_transaction()?,
+            Action::Commit { chain } => {
+                self.commit(client)?;
+                self.chain(chain, &isolation)?;
+            }
+            Action::Abort { chain } => {
+                self.abort();
+                self.chain(chain, &isolation)?;
+            }
+            Action::Push(_) => {
+                self.txn().begin_sub()?;
+            }
+            Action::Release(level) => {
+                while self.txn().nesting() as usize > level {
+                    self.txn().commit_sub();
+                }
+                self.settings.end_level(level as u32 + 1, true);
+            }
+            Action::RollbackTo(level) => {
+                while self.txn().nesting() as usize > level {
+                    self.txn().abort_sub();
+                }
+                self.catalog.rolled_back_to_savepoint();
+                self.settings.end_level(level as u32 + 1, false);
+                self.txn().begin_sub()?;
+            }
+        }
+        if let Some(modes) = modes {
+            self.set_modes(modes, true)?;
+        }
+        Ok(outcome.tag.to_string())
+    }
+
+    fn chain(&mut self, chain: bool, isolation: &str) -> PgResult<()> {
+        if chain { self.start_transaction(isolation) } else { Ok(()) }
+    }
+
+    /// BEGIN's and SET TRANSACTION's modes.
+    fn set_modes(&mut self, modes: &TransactionModes, beginning: bool) -> PgResult<()> {
+        if let Some(level) = modes.isolation
+            && level.as_str() != self.settings.text(Parameter::TransactionIsolation)
+        {
+            // A transaction that has done nothing yet can be replaced by one of another level.
+            if self.txn.as_ref().is_some_and(|txn| txn.xid_if_assigned().is_some() || txn.nesting() > 1)
+                || (!beginning && self.block.depth() > 0)
+            {
+                return Err(PgError::new(
+                    code::ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+                ));
+            }
+            if let Some(txn) = self.txn.take() {
+                txn.abort();
+            }
+            self.start_transaction(level.as_str())?;
+        }
+        if let Some(read_only) = modes.read_only {
+            self.settings.set_fact(Parameter::TransactionReadOnly, if read_only { "on" } else { "off" });
+        }
+        if let Some(deferrable) = modes.deferrable {
+            self.settings.set_fact(Parameter::TransactionDeferrable, if deferrable { "on" } else { "off" });
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, set: &SetStatement) -> PgResult<()> {
+        match &set.action {
+            SetAction::Value { name, values } => {
+                let text = self.setting_text(name, values)?;
+                self.change_setting(name, Some(&text), set.local)
+            }
+            SetAction::Default { name } | SetAction::Reset { name } => self.change_setting(name, None, set.local),
+            SetAction::ResetAll => {
+                let level = self.setting_level();
+                self.settings.reset_all(level, self.facts.superuser);
+                self.apply_timeouts();
+                Ok(())
+            }
+            SetAction::Transaction(modes) => {
+                if self.block.status() == b'I' {
+                    let message = "SET TRANSACTION can only be used in transaction blocks";
+                    let warning = PgError::report(Severity::Warning, code::NO_ACTIVE_SQL_TRANSACTION, message);
+                    self.notices.borrow_mut().push(warning);
+                    return Ok(());
+                }
+                self.set_modes(modes, false)
+            }
+            SetAction::SessionCharacteristics(modes) => self.set_characteristics(modes),
+            SetAction::FromCurrent { .. } => Err(PgError::unsupported("SET ... FROM CURRENT")),
+            SetAction::TransactionSnapshot(_) => Err(PgError::unsupported("SET TRANSACTION SNAPSHOT")),
+        }
+    }
+
+    /// Several values are a list; identifiers in `search_path` are quoted where they must be.
+    fn setting_text(&self, name: &str, values: &[SetValue]) -> PgResult<String> {
+        if values.iter().any(|value| matches!(value, SetValue::Interval { .. })) {
+            return Err(PgError::unsupported(format!("setting {name} to an interval")));
+        }
+        let list = matches!(Parameter::by_name(name), Some(Parameter::SearchPath | Parameter::DateStyle));
+        if values.len() > 1 && !list {
+            return Err(PgError::new(code::INVALID_PARAMETER_VALUE, format!("SET {name} takes only one argument")));
+        }
+        let texts: Vec<String> = values
+            .iter()
+            .map(|value| match Parameter::by_name(name) {
+                Some(Parameter::SearchPath) => redoubt_catalog::names::quote_identifier(&value.text()),
+                _ => value.text(),
+            })
+            .collect();
+        Ok(texts.join(", "))
+    }
+
+    fn setting_level(&self) -> u32 {
+        if self.block.status() == b'I' { 0 } else { self.block.depth() as u32 + 1 }
+    }
+
+    fn change_setting(&mut self, name: &str, text: Option<&str>, local: bool) -> PgResult<()> {
+        match (Parameter::by_name(name), text) {
+            (Some(Parameter::TransactionIsolation), Some(level)) => {
+                let isolation = match level {
+                    "repeatable read" => redoubt_sql::tree::IsolationLevel::RepeatableRead,
+                    "read committed" => redoubt_sql::tree::IsolationLevel::ReadCommitted,
+                    "read uncommitted" => redoubt_sql::tree::IsolationLevel::ReadUncommitted,
+                    _ => redoubt_sql::tree::IsolationLevel::Serializable,
+                };
+                let modes = TransactionModes { isolation: Some(isolation), ..TransactionModes::default() };
+                return self.set_modes(&modes, false);
+            }
+            (Some(Parameter::SessionAuthorization), _) => {
+                return Err(PgError::unsupported("SET SESSION AUTHORIZATION"));
+            }
+            _ => {}
+        }
+        if local && self.block.status() == b'I' {
+            let message = "SET LOCAL can only be used in transaction blocks";
+            let warning = PgError::report(Severity::Warning, code::NO_ACTIVE_SQL_TRANSACTION, message);
+            self.notices.borrow_mut().push(warning);
+        }
+        let level = self.setting_level();
+        self.settings.set(name, text, local, level, self.facts.superuser)?;
+        self.apply_timeouts();
+        Ok(())
+    }
+
+    fn set_characteristics(&mut self, modes: &TransactionModes) -> PgResult<()> {
+        let on_off = |on: bool| if on { "on" } else { "off" };
+        if let Some(level) = modes.isolation {
+            self.change_setting("default_transaction_isolation", Some(level.as_str()), false)?;
+        }
+        if let Some(read_only) = modes.read_only {
+            self.change_setting("default_transaction_read_only", Some(on_off(read_only)), false)?;
+        }
+        if let Some(deferrable) = modes.deferrable {
+            self.change_setting("default_transaction_deferrable", Some(on_off(deferrable)), false)?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, name: Option<&str>, client: &mut dyn Client) -> PgResult<()> {
+        self.ensure_transaction()?;
+        let access = Access::current(self)?;
+        let env = access.env();
+        let Some(name) = name else {
+            let columns = ["name", "setting", "description"].map(text_column);
+            let mut sorted: Vec<Parameter> = ALL.to_vec();
+            sorted.sort_by_key(|parameter| parameter.definition().name.to_lowercase());
+            for parameter in sorted {
+                let value = self.settings.show_parameter(parameter);
+                let definition = parameter.definition();
+                let row = [Datum::text(definition.name), Datum::text(value), Datum::text(definition.description)];
+                client.data_row(&columns, &row, &env)?;
+            }
+            return Ok(());
+        };
+        let value = self.settings.show(name)?;
+        let title = Parameter::by_name(name).map_or(name, |parameter| parameter.definition().name);
+        let columns = [text_column(title)];
+        client.data_row(&columns, &[Datum::text(value)], &env)
+    }
+}
+
+/// What Describe tells of a utility statement: SHOW returns rows.
+pub(crate) fn describe(utility: &UtilityStatement, client: &mut dyn Client) {
+    match utility {
+        UtilityStatement::Show { name: Some(name) } => {
+            let title = Parameter::by_name(name).map_or(name.as_str(), |parameter| parameter.definition().name);
+            client.row_description(&[text_column(title)]);
+        }
+        UtilityStatement::Show { name: None } => {
+            client.row_description(&["name", "setting", "description"].map(text_column));
+        }
+        _ => client.no_data(),
+    }
+}
+
+fn text_column(name: &str) -> OutputColumn {
+    OutputColumn {
+        name: name.into(),
+        table_oid: 0,
+        attribute: 0,
+        type_oid: types::TEXT,
+        type_length: -1,
+        typmod: -1,
+        format: Format::Text,
+    }
+}

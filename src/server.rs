@@ -1,0 +1,186 @@
+//! `redoubt start`: from a directory to a server, and back.
+//!
+//! Nothing is touched before the directory, the settings and the port have been found usable; every
+//! refusal is one line.
+
+use crate::directory::{self, Found};
+use crate::{Start, config};
+use redoubt_access::Engine;
+use redoubt_buffer::PageVolume;
+use redoubt_catalog::Catalog;
+use redoubt_client::Volume;
+use redoubt_embedded::{ClusterHandle, EmbeddedCluster, EmbeddedOptions};
+use redoubt_error::PgResult;
+use redoubt_page::Lsn;
+use redoubt_session::settings::{Parameter, Settings, Source};
+use redoubt_session::{Durability, Instance};
+use redoubt_wire::{DEFAULT_HBA_FILE, HbaRules, Listeners};
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Sessions run on stacks of this size: statements nest as deeply as PostgreSQL's do.
+const STACK_BYTES: usize = 16 << 20;
+
+/// What a new data directory's `postgresql.conf` says: everything is at its default.
+const DEFAULT_CONFIGURATION: &str = "\
+# Settings, one `name = value` a line, under PostgreSQL's names. Everything is at its default;
+# SHOW ALL lists what there is.
+";
+
+/// Runs a server until it is told to stop. The error is the one line that the user sees.
+pub(crate) fn run(start: &Start) -> Result<(), String> {
+    let started = Instant::now();
+    let found = directory::examine(&start.directory)?;
+    let (settings, hba) = load_settings(start, &found)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("could not start threads: {error}"))?;
+    redoubt_session::set_blocking_hook(|wait| tokio::task::block_in_place(wait));
+    let listeners = runtime.block_on(bind(&settings)).map_err(|error| error.to_string())?;
+
+    let (volume, cluster) = open_volume(&start.directory, &found)?;
+    let engine = open_engine(&volume, &settings)?;
+    let catalog = Catalog::new();
+    if found != Found::Cluster {
+        redoubt_catalog::bootstrap(&engine).map_err(|error| format!("initialisation failed: {error}"))?;
+        volume.wait_durable_blocking(engine.txns().last_commit()).map_err(|error| error.to_string())?;
+        directory::finish(&start.directory)
+            .map_err(|error| format!("could not finish directory \"{}\": {error}", start.directory.display()))?;
+    }
+    let port = settings.int(Parameter::Port);
+    let instance = Instance::new(engine, catalog, settings, Box::new(VolumeEnd(volume)));
+    tracing::info!(port, ready_after_ms = started.elapsed().as_millis() as u64, "ready to accept connections");
+    runtime.block_on(listeners.serve(instance.clone(), Arc::new(hba), told_to_stop()));
+
+    tracing::info!("stopping");
+    instance.shut_down();
+    // Sessions end at their next check; what they had not committed is undone.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(10));
+    drop(instance);
+    stop(cluster)
+}
+
+fn stop(cluster: ClusterHandle) -> Result<(), String> {
+    cluster.shutdown().map_err(|error| format!("storage nodes: {error}"))
+}
+
+/// The volume's end, as sessions' answers wait for it.
+struct VolumeEnd(Volume);
+
+impl Durability for VolumeEnd {
+    fn vdl(&self) -> Lsn {
+        self.0.vdl()
+    }
+
+    fn wait(&self, lsn: Lsn) -> Pin<Box<dyn Future<Output = PgResult<()>> + Send + '_>> {
+        Box::pin(async move { self.0.wait_durable(lsn).await.map_err(redoubt_buffer::report_volume_error) })
+    }
+}
+
+/// Settings in order of weight: defaults, the configuration file, the command line.
+fn load_settings(start: &Start, found: &Found) -> Result<(Settings, HbaRules), String> {
+    let mut settings = Settings::default();
+    let mut hba = HbaRules::parse(DEFAULT_HBA_FILE).expect("the default rules are valid");
+    let mut set = |name: &str, value: &str, source: Source, place: &str| {
+        settings.set_base(name, value, source).map_err(|error| format!("{place}{}", error.message()))
+    };
+    if *found == Found::Cluster {
+        let path = start.directory.join("postgresql.conf");
+        let text = read(&path)?;
+        for assignment in config::parse(&text).map_err(|error| format!("{}: {error}", path.display()))? {
+            let place = format!("{}: ", path.display());
+            set(&assignment.name, &assignment.value, Source::ConfigurationFile, &place)?;
+        }
+        let path = start.directory.join("pg_hba.conf");
+        hba = HbaRules::parse(&read(&path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    for argument in &start.settings {
+        let assignment = config::parse_argument(argument)?;
+        set(&assignment.name, &assignment.value, Source::CommandLine, "")?;
+    }
+    if let Some(port) = start.port {
+        set("port", &port.to_string(), Source::CommandLine, "")?;
+    }
+    if !start.listen.is_empty() {
+        let addresses: Vec<String> = start.listen.iter().map(IpAddr::to_string).collect();
+        set("listen_addresses", &addresses.join(","), Source::CommandLine, "")?;
+    }
+    settings.set_fact(Parameter::DataDirectory, &start.directory.display().to_string());
+    settings.set_fact(Parameter::DebugAssertions, if cfg!(debug_assertions) { "on" } else { "off" });
+    Ok((settings, hba))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("could not read \"{}\": {error}", path.display()))
+}
+
+async fn bind(settings: &Settings) -> Result<Listeners, String> {
+    let mut addresses = Vec::new();
+    for word in settings.text(Parameter::ListenAddresses).split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        match word {
+            "*" => addresses.extend([IpAddr::from([0; 4]), IpAddr::from([0; 16])]),
+            "localhost" => addresses.push(IpAddr::from([127, 0, 0, 1])),
+            other => addresses.push(
+                other.parse().map_err(|_| format!("listen_addresses: \"{other}\" is not an IP address"))?,
+            ),
+        }
+    }
+    let directories: Vec<PathBuf> = settings
+        .text(Parameter::UnixSocketDirectories)
+        .split(',')
+        .map(str::trim)
+        .filter(|directory| !directory.is_empty())
+        .map(PathBuf::from)
+        .collect();
+    let port = settings.int(Parameter::Port) as u16;
+    Listeners::bind(&addresses, &directories, port).await.map_err(|error| error.to_string())
+}
+
+fn open_volume(dir: &Path, found: &Found) -> Result<(Volume, ClusterHandle), String> {
+    let volume = directory::volume_dir(dir);
+    let opened = match found {
+        Found::Cluster => EmbeddedCluster::open(&volume, EmbeddedOptions::default()),
+        Found::Empty | Found::Unfinished => {
+            directory::begin(dir, DEFAULT_CONFIGURATION, DEFAULT_HBA_FILE)
+                .map_err(|error| format!("could not make directory \"{}\": {error}", dir.display()))?;
+            EmbeddedCluster::create(&volume, EmbeddedOptions::default())
+        }
+    };
+    opened.map_err(|error| match error {
+        redoubt_embedded::ClusterError::Lock(_) => {
+            format!("directory \"{}\" is in use by another server", dir.display())
+        }
+        other => format!("directory \"{}\": {other}", dir.display()),
+    })
+}
+
+fn open_engine(volume: &Volume, settings: &Settings) -> Result<Arc<Engine>, String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| format!("no random numbers: {error}"))?;
+    let pages = settings.int(Parameter::SharedBuffers) as usize;
+    let volume: Arc<dyn PageVolume> = Arc::new(volume.clone());
+    Engine::open(volume, pages, u64::from_le_bytes(bytes)).map_err(|error| error.to_string())
+}
+
+/// Completes at SIGINT or SIGTERM.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    match (interrupt, terminate) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be received; stopping");
+        }
+    }
+}
