@@ -1,34 +1,23 @@
 //! The row executor: plans into rows.
 //!
-//! | to | call |
-//! |---|---|
-//! | start a plan | [`Execution::new`] with the parameters' values |
-//! | get a row | [`Execution::next`], then [`Execution::row`] |
-//! | know how many rows were changed | [`Execution::processed`] |
-//!
-//! Rows never move: every column lives in a slot of the statement's frame (redoubt-plan, `slot`), a
-//! scan writes it there, and whatever reads it, on any level, reads it there. A node is asked for
-//! its next row and answers whether there is one. Nodes that hold rows back save the slots that are
-//! read above them and restore them when they deliver.
+//! A synchronous, demand-pulled tree of nodes over one frame of slots. [`Execution`] runs one plan
+//! once; it can be set aside between rows and resumed, as cursors need. What it works with comes in
+//! an [`ExecContext`] at every call.
 
-mod aggregate;
-mod arrays;
-mod composite;
+mod aggregates;
+mod constraints;
+mod context;
 mod cte;
-mod execution;
-mod fast;
-mod hash_join;
+mod exec;
 mod interpret;
-mod join;
-mod merge_append;
-mod modify;
-mod project_set;
-mod scan_function;
-mod set_op;
-mod simple;
-mod state;
-mod storage;
+mod keys;
+mod node;
+mod nodes;
+mod quicksort;
+mod rows;
+mod set_call;
 mod subplan;
+mod table;
 
-pub use execution::{ExecContext, Execution};
-pub use storage::{OpenTable, Relations, Storage};
+pub use context::{ExecContext, OpenTable, Relations, Storage};
+pub use exec::Execution;

@@ -1,86 +1,107 @@
-//! Subqueries in expressions.
+//! Subqueries in expressions at run time.
 
-use crate::arrays::hash;
-use crate::execution::{Cx, Execution};
-use crate::state::SavedRow;
+use crate::exec::Exec;
+use crate::interpret::is_true;
+use crate::keys::{equal_values, hash_keys};
+use crate::node::PlanState;
+use crate::rows::RowStore;
+use hashbrown::HashTable;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{ArrayValue, Datum};
-use redoubt_plan::program::{Program, Value};
+use redoubt_plan::Slot;
+use redoubt_plan::program::Value;
 use redoubt_plan::subplan::{HashedKey, SubPlan, SubPlanId, SubPlanKind};
-use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// The rows of an uncorrelated subquery, by the hash of their columns.
-pub(crate) struct HashedRows {
-    buckets: FxHashMap<u64, Vec<SavedRow>>,
-    /// Rows with a NULL in them: they may match anything.
-    with_nulls: Vec<SavedRow>,
-    empty: bool,
+/// A subquery's state.
+pub(crate) struct SubPlanState {
+    root: PlanState,
+    used: bool,
+    /// An init plan's value.
+    value: Option<Datum>,
+    hashed: Option<Hashed>,
 }
 
-impl Execution {
-    /// A subquery's value for the current outer row.
-    pub(crate) fn subplan(&mut self, cx: &Cx<'_>, id: SubPlanId) -> PgResult<Datum> {
-        let subplan = &cx.plan.subplans[id.index()];
-        if subplan.init
-            && let Some(value) = &self.init_values[id.index()]
-        {
-            return Ok(value.clone());
-        }
-        let value = match &subplan.kind {
-            SubPlanKind::HashedAny { left, keys, test, unknown_is_false } => {
-                self.hashed_any(cx, id, subplan, left, keys, test, *unknown_is_false)?
-            }
-            _ => {
-                self.rescan(cx, subplan.root);
-                self.evaluate(cx, subplan)?
-            }
+/// The rows of a hashed ANY.
+struct Hashed {
+    index: HashTable<(u64, u32)>,
+    /// Rows without NULLs.
+    rows: RowStore,
+    /// Rows with some NULL: they can only make the answer unknown.
+    with_nulls: RowStore,
+}
+
+impl<'a> Exec<'a> {
+    /// The value of a subquery for the current outer row.
+    pub(crate) fn subplan(&mut self, id: SubPlanId) -> PgResult<Datum> {
+        let plan = self.plan;
+        let subplan = &plan.subplans[id.index()];
+        let mut state = self.subplans[id.index()].take().unwrap_or_else(|| {
+            Box::new(SubPlanState {
+                root: PlanState::new(plan, subplan.root),
+                used: false,
+                value: None,
+                hashed: None,
+            })
+        });
+        let result = match &state.value {
+            Some(value) => Ok(value.clone()),
+            None => self.evaluate_subplan(subplan, &mut state),
         };
-        if subplan.init {
-            self.init_values[id.index()] = Some(value.clone());
+        if let (true, Ok(value)) = (subplan.init, &result) {
+            state.value = Some(value.clone());
         }
-        Ok(value)
+        self.subplans[id.index()] = Some(state);
+        result
     }
 
-    fn evaluate(&mut self, cx: &Cx<'_>, subplan: &SubPlan) -> PgResult<Datum> {
+    fn evaluate_subplan(&mut self, subplan: &'a SubPlan, state: &mut SubPlanState) -> PgResult<Datum> {
+        if let SubPlanKind::HashedAny { left, keys, test, .. } = &subplan.kind {
+            self.run(left)?;
+            return self.probe_subplan(subplan, state, keys, test);
+        }
+        if let SubPlanKind::Quantified { left, .. } | SubPlanKind::RowCompare { left, .. } = &subplan.kind {
+            self.run(left)?;
+        }
+        self.restart(state)?;
         match &subplan.kind {
-            SubPlanKind::Exists => Ok(Datum::Bool(self.next_row(cx, subplan.root)?)),
-            SubPlanKind::Scalar => self.scalar(cx, subplan),
-            SubPlanKind::Array { element_type, multidim } => {
-                let mut values = Vec::new();
-                while self.next_row(cx, subplan.root)? {
-                    values.push(self.frame[subplan.columns[0].index()].clone());
-                }
-                if *multidim {
-                    return crate::composite::make_array(&values, *element_type, true);
-                }
-                Ok(Datum::Array(Arc::new(ArrayValue::from_elems(*element_type, values))))
-            }
-            SubPlanKind::Quantified { any, left, test } => self.quantified(cx, subplan, *any, left, test),
-            SubPlanKind::RowCompare { left, test } => {
-                self.run(cx, left)?;
-                if !self.next_row(cx, subplan.root)? {
+            SubPlanKind::Exists => Ok(Datum::Bool(state.root.next(self)?)),
+            SubPlanKind::Scalar => {
+                if !state.root.next(self)? {
                     return Ok(Datum::Null);
                 }
-                let value = self.value(cx, test)?;
-                self.refuse_second(cx, subplan)?;
+                let value = self.get(subplan.columns[0]).clone();
+                self.no_more(state)?;
                 Ok(value)
             }
-            SubPlanKind::HashedAny { .. } => unreachable!("hashed subqueries are probed"),
+            SubPlanKind::RowCompare { test, .. } => {
+                if !state.root.next(self)? {
+                    return Ok(Datum::Null);
+                }
+                let value = self.value(test)?.clone();
+                self.no_more(state)?;
+                Ok(value)
+            }
+            SubPlanKind::Array { element_type, multidim } => {
+                self.subplan_array(subplan, state, *element_type, *multidim)
+            }
+            SubPlanKind::Quantified { any, test, .. } => self.quantified(state, *any, test),
+            SubPlanKind::HashedAny { .. } => unreachable!("handled above"),
         }
     }
 
-    fn scalar(&mut self, cx: &Cx<'_>, subplan: &SubPlan) -> PgResult<Datum> {
-        if !self.next_row(cx, subplan.root)? {
-            return Ok(Datum::Null);
+    /// Starts the subquery over with the outer row as it is now.
+    fn restart(&mut self, state: &mut SubPlanState) -> PgResult<()> {
+        if state.used {
+            let changed = &self.plan.nodes[state.root.id().index()].external;
+            state.root.rescan(self, changed)?;
         }
-        let value = self.frame[subplan.columns[0].index()].clone();
-        self.refuse_second(cx, subplan)?;
-        Ok(value)
+        state.used = true;
+        Ok(())
     }
 
-    fn refuse_second(&mut self, cx: &Cx<'_>, subplan: &SubPlan) -> PgResult<()> {
-        if self.next_row(cx, subplan.root)? {
+    fn no_more(&mut self, state: &mut SubPlanState) -> PgResult<()> {
+        if state.root.next(self)? {
             return Err(PgError::new(
                 code::CARDINALITY_VIOLATION,
                 "more than one row returned by a subquery used as an expression",
@@ -89,115 +110,120 @@ impl Execution {
         Ok(())
     }
 
-    fn quantified(
+    fn subplan_array(
         &mut self,
-        cx: &Cx<'_>,
-        subplan: &SubPlan,
-        any: bool,
-        left: &Program,
-        test: &Value,
+        subplan: &'a SubPlan,
+        state: &mut SubPlanState,
+        element_type: u32,
+        multidim: bool,
     ) -> PgResult<Datum> {
-        self.run(cx, left)?;
+        let mut elements = Vec::new();
+        while state.root.next(self)? {
+            elements.push(self.get(subplan.columns[0]).clone());
+        }
+        if multidim {
+            return crate::interpret::make_array(&elements, element_type, true);
+        }
+        Ok(Datum::Array(Arc::new(ArrayValue::from_elems(element_type, elements))))
+    }
+
+    fn quantified(&mut self, state: &mut SubPlanState, any: bool, test: &'a Value) -> PgResult<Datum> {
         let mut unknown = false;
-        while self.next_row(cx, subplan.root)? {
-            match self.value(cx, test)? {
-                Datum::Bool(value) if value == any => return Ok(Datum::Bool(any)),
-                Datum::Null => unknown = true,
-                _ => {}
+        while state.root.next(self)? {
+            match self.value(test)? {
+                Datum::Bool(answer) if *answer == any => return Ok(Datum::Bool(any)),
+                Datum::Bool(_) => {}
+                _ => unknown = true,
             }
         }
         Ok(if unknown { Datum::Null } else { Datum::Bool(!any) })
     }
 
-    #[allow(clippy::too_many_arguments)] // The parts of one subplan kind, taken apart by the caller.
-    fn hashed_any(
+    fn probe_subplan(
         &mut self,
-        cx: &Cx<'_>,
-        id: SubPlanId,
-        subplan: &SubPlan,
-        left: &Program,
-        keys: &[HashedKey],
-        test: &Value,
-        unknown_is_false: bool,
+        subplan: &'a SubPlan,
+        state: &mut SubPlanState,
+        keys: &'a [HashedKey],
+        test: &'a Value,
     ) -> PgResult<Datum> {
-        if self.hashed_subplans[id.index()].is_none() {
-            self.rescan(cx, subplan.root);
-            let rows = self.hash_rows(cx, subplan, keys)?;
-            self.hashed_subplans[id.index()] = Some(rows);
+        let depends = !self.plan.nodes[subplan.root.index()].external.is_empty();
+        if state.hashed.is_none() || depends {
+            self.restart(state)?;
+            state.hashed = Some(self.hash_subplan(state, keys)?);
         }
-        self.run(cx, left)?;
-        let rows = self.hashed_subplans[id.index()].take().expect("just made");
-        let result = self.probe_rows(cx, subplan, &rows, keys, test, unknown_is_false);
-        self.hashed_subplans[id.index()] = Some(rows);
-        result
-    }
-
-    fn hash_rows(&mut self, cx: &Cx<'_>, subplan: &SubPlan, keys: &[HashedKey]) -> PgResult<HashedRows> {
-        let mut rows = HashedRows { buckets: FxHashMap::default(), with_nulls: Vec::new(), empty: true };
-        while self.next_row(cx, subplan.root)? {
-            rows.empty = false;
-            let row = self.save(&subplan.columns);
-            let values = keys.iter().map(|key| &self.frame[key.right.index()]);
-            if values.clone().any(Datum::is_null) {
-                rows.with_nulls.push(row);
-            } else {
-                let hash = hash_values(keys, values);
-                rows.buckets.entry(hash).or_default().push(row);
-            }
-        }
-        Ok(rows)
-    }
-
-    fn probe_rows(
-        &mut self,
-        cx: &Cx<'_>,
-        subplan: &SubPlan,
-        rows: &HashedRows,
-        keys: &[HashedKey],
-        test: &Value,
-        unknown_is_false: bool,
-    ) -> PgResult<Datum> {
-        if rows.empty {
+        let hashed = state.hashed.as_ref().expect("just made");
+        if hashed.rows.len() == 0 && hashed.with_nulls.len() == 0 {
             return Ok(Datum::Bool(false));
         }
-        let values = keys.iter().map(|key| &self.frame[key.left.index()]);
-        let null = values.clone().any(Datum::is_null);
+        let slots: Vec<Slot> = keys.iter().map(|key| key.right).collect();
+        if keys.iter().any(|key| self.get(key.left).is_null()) {
+            // Some row may still be unequal in another column; otherwise the answer is unknown.
+            return self.probe_with_nulls(hashed, &slots, test, true);
+        }
+        let hash = hash_keys(keys.iter().map(|key| (key.equality.type_oid, self.get(key.left))));
+        let mut failure = None;
+        let found = hashed.index.find(hash, |&(known, row)| {
+            known == hash
+                && keys.iter().zip(hashed.rows.row(row as usize)).all(|(key, value)| {
+                    equal_values(self, &key.equality, self.get(key.left), value).unwrap_or_else(|error| {
+                        failure.get_or_insert(error);
+                        false
+                    })
+                })
+        });
+        if found.is_some() {
+            return Ok(Datum::Bool(true));
+        }
+        match failure {
+            Some(error) => Err(error),
+            None => self.probe_with_nulls(hashed, &slots, test, false),
+        }
+    }
+
+    /// Compares row by row where NULLs are involved: NULL if some comparison is neither true nor
+    /// false.
+    fn probe_with_nulls(
+        &mut self,
+        hashed: &Hashed,
+        slots: &[Slot],
+        test: &'a Value,
+        all: bool,
+    ) -> PgResult<Datum> {
         let mut unknown = false;
-        let mut try_rows = |this: &mut Self, candidates: &[SavedRow]| -> PgResult<bool> {
-            for row in candidates {
-                this.restore(&subplan.columns, row);
-                match this.value(cx, test)? {
-                    Datum::Bool(true) => return Ok(true),
-                    Datum::Null => unknown = true,
-                    _ => {}
-                }
+        let whole = if all { hashed.rows.len() } else { 0 };
+        for at in 0..whole + hashed.with_nulls.len() {
+            let (store, row) = if at < whole { (&hashed.rows, at) } else { (&hashed.with_nulls, at - whole) };
+            store.load(self, slots, row);
+            match self.value(test)? {
+                value if is_true(value) => return Ok(Datum::Bool(true)),
+                Datum::Null => unknown = true,
+                _ => {}
             }
-            Ok(false)
-        };
-        if !null {
-            let hash = hash_values(keys, values);
-            if let Some(bucket) = rows.buckets.get(&hash)
-                && try_rows(self, bucket)?
-            {
-                return Ok(Datum::Bool(true));
-            }
-        }
-        if unknown_is_false {
-            return Ok(Datum::Bool(false));
-        }
-        // NULLs on either side: a row that might match makes the answer unknown.
-        try_rows(self, &rows.with_nulls)?;
-        if null {
-            for bucket in rows.buckets.values() {
-                try_rows(self, bucket)?;
+            if unknown && slots.len() == 1 {
+                break;
             }
         }
         Ok(if unknown { Datum::Null } else { Datum::Bool(false) })
     }
-}
 
-fn hash_values<'d>(keys: &[HashedKey], values: impl Iterator<Item = &'d Datum>) -> u64 {
-    keys.iter().zip(values).fold(0, |all: u64, (key, value)| {
-        all.rotate_left(5) ^ hash(key.equality.type_oid, value)
-    })
+    fn hash_subplan(&mut self, state: &mut SubPlanState, keys: &'a [HashedKey]) -> PgResult<Hashed> {
+        let slots: Vec<Slot> = keys.iter().map(|key| key.right).collect();
+        let mut hashed = Hashed {
+            index: HashTable::new(),
+            rows: RowStore::new(slots.len()),
+            with_nulls: RowStore::new(slots.len()),
+        };
+        while state.root.next(self)? {
+            self.ctx.check_for_interrupts()?;
+            if slots.iter().any(|slot| self.get(*slot).is_null()) {
+                hashed.with_nulls.push(self, &slots);
+                continue;
+            }
+            let hash = hash_keys(keys.iter().map(|key| (key.equality.type_oid, self.get(key.right))));
+            let row = hashed.rows.len() as u32;
+            hashed.rows.push(self, &slots);
+            hashed.index.insert_unique(hash, (hash, row), |(hash, _)| *hash);
+        }
+        Ok(hashed)
+    }
 }

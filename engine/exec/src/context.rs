@@ -1,0 +1,62 @@
+//! What an execution works with: session, storage, transaction.
+
+use redoubt_access::{Engine, Heap};
+use redoubt_error::PgResult;
+use redoubt_functions::{Env, Oid};
+use redoubt_txn::{Snapshot, Txn};
+use std::sync::Arc;
+
+/// What the session lends to each call. An execution may be resumed under another context of the
+/// same transaction (a cursor's next FETCH).
+#[derive(Clone, Copy)]
+pub struct ExecContext<'a> {
+    /// Session and catalog, for functions.
+    pub env: &'a dyn Env,
+    /// Tables under the statement's snapshot.
+    pub storage: &'a Storage<'a>,
+}
+
+/// What a statement may do to tables, and as which transaction.
+pub struct Storage<'a> {
+    /// Pool, space, open tables.
+    pub engine: &'a Arc<Engine>,
+    /// The transaction.
+    pub txn: &'a Txn,
+    /// What the statement sees.
+    pub snapshot: Snapshot,
+    /// Tables by OID.
+    pub relations: &'a dyn Relations,
+}
+
+/// Opens tables by `pg_class.oid`.
+pub trait Relations {
+    /// The table's storage and name.
+    ///
+    /// # Errors
+    /// `XX000` when there is no such table, which the statement's lock forbids; those of reading pages.
+    fn open(&self, relid: Oid) -> PgResult<OpenTable>;
+}
+
+/// An open table.
+#[derive(Clone)]
+pub struct OpenTable {
+    /// Its rows.
+    pub heap: Arc<Heap>,
+    /// Its name, for messages.
+    pub name: Arc<str>,
+    /// Its schema's name, for messages.
+    pub schema: Arc<str>,
+    /// How full insertions make a page, in percent.
+    pub fillfactor: u8,
+}
+
+impl ExecContext<'_> {
+    /// Fails if the session was asked to stop. One load when it was not.
+    ///
+    /// # Errors
+    /// `57014` and the like.
+    #[inline]
+    pub(crate) fn check_for_interrupts(&self) -> PgResult<()> {
+        self.storage.txn.backend().check_for_interrupts()
+    }
+}

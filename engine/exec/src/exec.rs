@@ -1,0 +1,129 @@
+//! Executions: a plan being run.
+
+use crate::context::ExecContext;
+use crate::cte::CteState;
+use crate::interpret::ArrayCache;
+use crate::node::PlanState;
+use crate::rows::RowStore;
+use crate::subplan::SubPlanState;
+use redoubt_error::PgResult;
+use redoubt_functions::Datum;
+use redoubt_plan::{Plan, Slot};
+use std::sync::Arc;
+
+/// What an execution keeps besides its nodes' own state.
+#[derive(Default)]
+pub(crate) struct Runtime {
+    pub frame: Vec<Datum>,
+    pub arrays: Vec<Option<ArrayCache>>,
+    pub subplans: Vec<Option<Box<SubPlanState>>>,
+    pub ctes: Vec<Option<Box<CteState>>>,
+    /// Working tables of recursive WITH queries.
+    pub work_tables: Vec<RowStore>,
+    /// Rows changed, for the command tag.
+    pub processed: u64,
+}
+
+/// An execution while it runs: plan, circumstances, frame.
+pub(crate) struct Exec<'a> {
+    pub plan: &'a Plan,
+    pub ctx: &'a ExecContext<'a>,
+    pub frame: Vec<Datum>,
+    pub arrays: Vec<Option<ArrayCache>>,
+    pub subplans: Vec<Option<Box<SubPlanState>>>,
+    pub ctes: Vec<Option<Box<CteState>>>,
+    /// Working tables of recursive WITH queries.
+    pub work_tables: Vec<RowStore>,
+    pub processed: u64,
+}
+
+impl<'a> Exec<'a> {
+    fn resume(plan: &'a Plan, ctx: &'a ExecContext<'a>, runtime: Runtime) -> Self {
+        let Runtime { frame, arrays, subplans, ctes, work_tables, processed } = runtime;
+        Exec { plan, ctx, frame, arrays, subplans, ctes, work_tables, processed }
+    }
+
+    fn suspend(self) -> Runtime {
+        let Exec { frame, arrays, subplans, ctes, work_tables, processed, .. } = self;
+        Runtime { frame, arrays, subplans, ctes, work_tables, processed }
+    }
+
+    /// Reads a slot.
+    #[inline]
+    pub(crate) fn get(&self, slot: Slot) -> &Datum {
+        &self.frame[slot.index()]
+    }
+
+    /// Writes a slot.
+    #[inline]
+    pub(crate) fn set(&mut self, slot: Slot, value: Datum) {
+        self.frame[slot.index()] = value;
+    }
+}
+
+/// An execution of a plan: a portal's state. It holds no borrow, so it may be kept between calls.
+pub struct Execution {
+    plan: Arc<Plan>,
+    runtime: Runtime,
+    root: PlanState,
+    done: bool,
+}
+
+impl Execution {
+    /// Prepares an execution. `params` are the values of `$1`, `$2`, ...
+    pub fn new(plan: Arc<Plan>, params: &[Datum]) -> Execution {
+        let mut frame = plan.frame.clone();
+        for (slot, value) in plan.params.iter().zip(params) {
+            if let Some(slot) = slot {
+                frame[slot.index()] = value.clone();
+            }
+        }
+        let mut arrays = Vec::new();
+        arrays.resize_with(plan.array_caches as usize, || None);
+        let mut subplans = Vec::new();
+        subplans.resize_with(plan.subplans.len(), || None);
+        let mut ctes = Vec::new();
+        ctes.resize_with(plan.ctes.len(), || None);
+        let root = PlanState::new(&plan, plan.root);
+        let mut work_tables = Vec::new();
+        work_tables.resize_with(plan.ctes.len(), RowStore::default);
+        let runtime = Runtime { frame, arrays, subplans, ctes, work_tables, processed: 0 };
+        Execution { plan, runtime, root, done: false }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Fetches the next row of the result; false at the end, and ever after.
+    ///
+    /// # Errors
+    /// Those of the statement. After an error the execution must be dropped.
+    pub fn next(&mut self, ctx: &ExecContext<'_>) -> PgResult<bool> {
+        if self.done {
+            return Ok(false);
+        }
+        let mut exec = Exec::resume(&self.plan, ctx, std::mem::take(&mut self.runtime));
+        let found = self.root.next(&mut exec).and_then(|found| {
+            if !found {
+                exec.finish_ctes()?;
+            }
+            Ok(found)
+        });
+        self.runtime = exec.suspend();
+        self.done = !matches!(found, Ok(true));
+        found
+    }
+
+    /// The visible columns of the current row.
+    pub fn row(&self) -> &[Datum] {
+        let first = self.plan.first_column.index();
+        &self.runtime.frame[first..first + self.plan.columns.len()]
+    }
+
+    /// Rows inserted, updated or deleted so far, for the command tag.
+    pub fn processed(&self) -> u64 {
+        self.runtime.processed
+    }
+}
