@@ -2,7 +2,9 @@
 
 use crate::array_io::ElementType;
 use crate::{Datum, Env, Oid, TypeRef, types};
-use crate::{array_io, boolean, bytea, float, integer, numeric_io, reg, system_types, text};
+use crate::{
+    array_io, boolean, bytea, date, float, integer, interval, numeric_io, reg, system_types, text, timestamp,
+};
 use redoubt_error::{PgError, PgResult, code};
 
 /// The four I/O functions of a base type. A typmod of -1 asks for no length coercion.
@@ -34,6 +36,12 @@ pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
         types::FLOAT8 => &float::FLOAT8_IO,
         types::OIDVECTOR => &array_io::OIDVECTOR_IO,
         types::INT2VECTOR => &array_io::INT2VECTOR_IO,
+        types::DATE => &date::DATE_IO,
+        types::TIME => &date::TIME_IO,
+        types::TIMETZ => &date::TIMETZ_IO,
+        types::TIMESTAMP => &timestamp::TIMESTAMP_IO,
+        types::TIMESTAMPTZ => &timestamp::TIMESTAMPTZ_IO,
+        types::INTERVAL => &interval::INTERVAL_IO,
         types::NUMERIC => &numeric_io::NUMERIC_IO,
         types::OID => &integer::OID_IO,
         types::XID => &integer::XID_IO,
