@@ -8,6 +8,7 @@ use redoubt_error::PgResult;
 use redoubt_txn::{LockManager, TxnManager, Xid};
 use rustc_hash::FxHashMap;
 
+use crate::btree::BTree;
 use crate::heap::{Heap, TableId};
 
 /// What upper layers hold in an `Arc` and build on.
@@ -16,6 +17,7 @@ pub struct Engine {
     space: Arc<Space>,
     txns: TxnManager,
     heaps: RwLock<FxHashMap<RelNode, Arc<Heap>>>,
+    btrees: RwLock<FxHashMap<RelNode, Arc<BTree>>>,
 }
 
 impl Engine {
@@ -36,7 +38,7 @@ impl Engine {
         };
         let space = Arc::new(space);
         let txns = TxnManager::open(space.clone())?;
-        Ok(Arc::new(Self { pool, space, txns, heaps: RwLock::default() }))
+        Ok(Arc::new(Self { pool, space, txns, heaps: RwLock::default(), btrees: RwLock::default() }))
     }
 
     /// An engine over a new volume in memory, for tests; and that volume, which can check it and crash.
@@ -91,6 +93,30 @@ impl Engine {
         Ok(self.heaps.write().entry(node).or_insert(opened).clone())
     }
 
+    /// Makes an empty B-tree, which goes again if `creator` fails. To fill it from sorted entries, see
+    /// [`crate::BulkBuilder`].
+    ///
+    /// # Errors
+    /// `58P02` when there is such storage already, or what the volume says.
+    pub fn create_btree(&self, node: RelNode, creator: Xid) -> PgResult<Arc<BTree>> {
+        self.space.create_relation(RelKey::main(node), creator.get())?;
+        let tree = Arc::new(BTree::create(self.space.clone(), self.txns.clone(), node)?);
+        self.btrees.write().insert(node, tree.clone());
+        Ok(tree)
+    }
+
+    /// Opens a B-tree. Everybody gets the same handle.
+    ///
+    /// # Errors
+    /// `58P01` when there is no such storage, or what the volume says.
+    pub fn btree(&self, node: RelNode) -> PgResult<Arc<BTree>> {
+        if let Some(tree) = self.btrees.read().get(&node) {
+            return Ok(tree.clone());
+        }
+        let opened = Arc::new(BTree::open(self.space.clone(), self.txns.clone(), node)?);
+        Ok(self.btrees.write().entry(node).or_insert(opened).clone())
+    }
+
     /// Marks the storage of a table or index as dropped by transaction `dropper`; it goes once that has
     /// committed and nobody can see the time before.
     ///
@@ -113,6 +139,7 @@ impl Engine {
         if freed > 0 {
             let exists = |node: &RelNode| matches!(self.space.relation(RelKey::main(*node)), Ok(Some(_)));
             self.heaps.write().retain(|node, _| exists(node));
+            self.btrees.write().retain(|node, _| exists(node));
         }
         Ok(freed)
     }

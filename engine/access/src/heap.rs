@@ -6,6 +6,7 @@ mod delete;
 mod fetch;
 mod free_space;
 mod insert;
+mod liveness;
 mod lock;
 mod modify;
 mod page;
@@ -16,6 +17,7 @@ mod visibility_map;
 
 pub use fetch::FetchBuf;
 pub use insert::InsertOptions;
+pub use liveness::Liveness;
 pub use lock::LockedRow;
 pub use modify::TmResult;
 pub use scan::{Direction, HeapScan};

@@ -181,8 +181,9 @@ fn the_total_never_changes() {
                 }
             });
         }
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        let ended: Vec<_> = workers.into_iter().map(|thread| thread.join()).collect();
         running.store(false, Ordering::SeqCst);
+        ended.into_iter().for_each(|result| result.unwrap());
     });
     assert!(done.into_inner() > 1000, "{lost:?} lost");
     volume.assert_pool_matches(engine.pool());

@@ -1,13 +1,13 @@
 //! What all clones of a volume share: the writer's machine under one short lock, and what hangs on it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 use redoubt_page::{Lsn, PgId};
 use redoubt_protocol::{
-    Address, Message, NodeId, Refusal, RequestId, SegmentId, Status, WriterCore, WriterEvent,
+    Address, Append, Message, NodeId, Refusal, RequestId, SegmentId, Status, WriterCore, WriterEvent,
 };
 
 use crate::error::VolumeError;
@@ -30,6 +30,8 @@ pub(crate) struct Core {
     pub(crate) writing: Mutex<Writing>,
     /// Room may have become free for another mini-transaction.
     pub(crate) room: Condvar,
+    /// The position that nodes wait to hear has been reached; the highest number when none does.
+    wanted: AtomicU64,
     /// The floor the engine wants; it reaches the nodes with the next batch.
     read_floor: AtomicU64,
     /// The transport was rung and has not fetched yet.
@@ -44,33 +46,81 @@ pub(crate) struct Core {
     pub(crate) page_count: AtomicU64,
 }
 
+/// What is known of a group without asking the writer's machine.
+#[derive(Clone, Copy, Debug, Default)]
+struct Dirty {
+    is_listed: bool,
+    /// Records were appended since everything was last sent.
+    has_records: bool,
+}
+
 /// The writer's machine and which groups have something to send.
 pub(crate) struct Writing {
     pub(crate) writer: WriterCore,
     /// Where each segment is.
     pub(crate) nodes: HashMap<SegmentId, NodeId>,
     /// Groups with something to send, and which those are.
-    dirty: Vec<PgId>,
-    is_dirty: Vec<bool>,
+    dirty: VecDeque<PgId>,
+    is_dirty: Vec<Dirty>,
     announce: bool,
+    /// The highest position that nodes wanted to hear of and were told.
+    announced: u64,
     /// Segments that cannot serve, and why.
     pub(crate) failed: Vec<(Address, Refusal)>,
 }
 
 impl Writing {
-    pub(crate) fn mark(&mut self, pg: PgId) {
+    /// A group has something to send, records perhaps.
+    pub(crate) fn mark(&mut self, pg: PgId, has_records: bool) {
         let at = pg.get() as usize;
         if self.is_dirty.len() <= at {
-            self.is_dirty.resize(at + 1, false);
+            self.is_dirty.resize(at + 1, Dirty::default());
         }
-        if !std::mem::replace(&mut self.is_dirty[at], true) {
-            self.dirty.push(pg);
+        let dirty = &mut self.is_dirty[at];
+        dirty.has_records |= has_records;
+        if !std::mem::replace(&mut dirty.is_listed, true) {
+            self.dirty.push_back(pg);
         }
     }
 
     fn mark_all(&mut self) {
         for pg in 0..self.writer.group_count() {
-            self.mark(PgId::new(pg as u32));
+            self.mark(PgId::new(pg as u32), false);
+        }
+    }
+
+    /// Loads what there is for one group, one message per segment in turn, so that the copies of a batch lie
+    /// together. Returns whether nothing is left.
+    fn load_group(
+        &mut self,
+        pg: PgId,
+        wanted: &dyn Fn(NodeId) -> bool,
+        max_bytes: usize,
+        loaded_bytes: &mut usize,
+        messages: &mut Vec<Message>,
+    ) -> bool {
+        let segments: Vec<SegmentId> = self.writer.segments(pg).map(|view| view.segment).collect();
+        loop {
+            let (mut is_done, mut is_left) = (true, false);
+            for segment in &segments {
+                let to = Address { pg, segment: *segment };
+                if !self.nodes.get(segment).is_some_and(|node| wanted(*node)) {
+                    is_left |= self.writer.has_pending(to);
+                    continue;
+                }
+                let Some(message) = self.writer.poll_send(to) else { continue };
+                if let Message::Append(Append { batch: Some(batch), .. }) = &message {
+                    *loaded_bytes += batch.bytes().len();
+                }
+                messages.push(message);
+                is_done = false;
+            }
+            if is_done {
+                return !is_left;
+            }
+            if *loaded_bytes >= max_bytes {
+                return false;
+            }
         }
     }
 
@@ -81,7 +131,7 @@ impl Writing {
             self.nodes.insert(member.segment, member.node);
             self.writer.on_connected(Address { pg, segment: member.segment });
         }
-        self.mark(pg);
+        self.mark(pg, true);
     }
 }
 
@@ -96,9 +146,10 @@ impl Core {
         let mut writing = Writing {
             writer,
             nodes: HashMap::new(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
             is_dirty: Vec::new(),
             announce: false,
+            announced: 0,
             failed: Vec::new(),
         };
         (0..groups).for_each(|pg| writing.connect_group(PgId::new(pg as u32)));
@@ -109,6 +160,7 @@ impl Core {
             reads: Reads::default(),
             writing: Mutex::new(writing),
             room: Condvar::new(),
+            wanted: AtomicU64::new(u64::MAX),
             read_floor: AtomicU64::new(floor.get()),
             is_rung: AtomicBool::new(false),
             growing: Mutex::new(()),
@@ -126,18 +178,49 @@ impl Core {
         }
     }
 
-    /// Raises the floor below which the engine reads no more.
+    /// Raises the floor below which the engine reads no more. It reaches the nodes with the next batch.
     pub(crate) fn set_read_floor(&self, lsn: Lsn) {
-        self.read_floor.fetch_max(lsn.get(), Ordering::AcqRel);
+        let before = self.read_floor.fetch_max(lsn.get(), Ordering::SeqCst);
+        // Read after the floor was raised, as `positions_wanted` reads the floor after this was set.
+        if before < lsn.get() && lsn.get() >= self.wanted.load(Ordering::SeqCst) {
+            self.announce_if_wanted(&mut self.writing.lock());
+        }
+    }
+
+    /// The nodes cannot free space before they know that VDL and read floor have reached `lsn`. They are told
+    /// as soon as that is so, although no record may follow.
+    pub(crate) fn positions_wanted(&self, lsn: Lsn) {
+        let mut writing = self.writing.lock();
+        self.wanted.store(lsn.get(), Ordering::SeqCst);
+        self.announce_if_wanted(&mut writing);
+    }
+
+    fn announce_if_wanted(&self, writing: &mut Writing) {
+        let wanted = self.wanted.load(Ordering::SeqCst);
+        if writing.writer.vdl().min(self.read_floor()).get() >= wanted {
+            self.wanted.store(u64::MAX, Ordering::SeqCst);
+            // Saying the same again would not help.
+            writing.announce |= wanted > writing.announced;
+            if writing.announce {
+                writing.announced = wanted;
+                self.ring();
+            }
+        }
     }
 
     /// The floor the engine wants.
     pub(crate) fn read_floor(&self) -> Lsn {
-        Lsn::new(self.read_floor.load(Ordering::Acquire))
+        Lsn::new(self.read_floor.load(Ordering::SeqCst))
     }
 
-    /// Everything there is to send to segments on nodes for which `wanted` is true.
-    pub(crate) fn load(&self, wanted: &dyn Fn(NodeId) -> bool, messages: &mut Vec<Message>) {
+    /// What there is to send to segments on nodes for which `wanted` is true, up to about `max_bytes` of
+    /// records, every copy counted; with zero, only what carries no records. Returns whether something is left.
+    pub(crate) fn load(
+        &self,
+        wanted: &dyn Fn(NodeId) -> bool,
+        max_bytes: usize,
+        messages: &mut Vec<Message>,
+    ) -> bool {
         // Cleared first: whatever is added from here on rings again.
         self.is_rung.store(false, Ordering::Release);
         let mut writing = self.writing.lock();
@@ -150,31 +233,21 @@ impl Core {
             writing.writer.announce_positions();
             writing.mark_all();
         }
-        let dirty = std::mem::take(&mut writing.dirty);
-        for pg in dirty {
-            writing.is_dirty[pg.get() as usize] = false;
-            let mut is_left = false;
-            let segments: Vec<SegmentId> = writing.writer.segments(pg).map(|view| view.segment).collect();
-            for segment in segments {
-                let to = Address { pg, segment };
-                if !writing.nodes.get(&segment).is_some_and(|node| wanted(*node)) {
-                    is_left |= writing.writer.has_pending(to);
-                    continue;
-                }
-                while let Some(message) = writing.writer.poll_send(to) {
-                    messages.push(message);
-                }
+        let mut loaded_bytes = 0;
+        for _ in 0..writing.dirty.len() {
+            if max_bytes > 0 && loaded_bytes >= max_bytes {
+                break;
             }
-            if is_left {
-                writing.mark(pg);
+            let Some(pg) = writing.dirty.pop_front() else { break };
+            let may_load = max_bytes > 0 || !writing.is_dirty[pg.get() as usize].has_records;
+            if may_load && writing.load_group(pg, wanted, max_bytes, &mut loaded_bytes, messages) {
+                writing.is_dirty[pg.get() as usize] = Dirty::default();
+            } else {
+                // To the back: VDL moves only when every group's records are sent.
+                writing.dirty.push_back(pg);
             }
         }
-    }
-
-    /// The nodes need to know how far the volume has come although nothing may follow.
-    pub(crate) fn announce(&self) {
-        self.writing.lock().announce = true;
-        self.ring();
+        !writing.dirty.is_empty()
     }
 
     /// Takes in what nodes sent.
@@ -196,7 +269,7 @@ impl Core {
             match writing.writer.on_message(&message) {
                 WriterEvent::Nothing | WriterEvent::VdlAdvanced => {}
                 WriterEvent::Wake(address) => {
-                    writing.mark(address.pg);
+                    writing.mark(address.pg, true);
                     wake = true;
                 }
                 WriterEvent::Fenced { by } => fenced = Some(by),
@@ -213,6 +286,7 @@ impl Core {
         if after.0 > before.0 {
             // Under the lock, so that the end rises in order.
             self.waiters.advance(after.0);
+            self.announce_if_wanted(&mut writing);
         }
         drop(writing);
         if after != before {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use redoubt_page::VolumeEpoch;
+use redoubt_page::{Lsn, VolumeEpoch};
 use redoubt_protocol::{
     History, Message, NodeId, OpeningCore, OpeningState, SegmentId, VolumeGeometry, VolumeId, WriterCore,
     Zone,
@@ -84,17 +84,26 @@ impl Receiver {
         self.shared.arrived.notify_all();
     }
 
-    /// Appends everything that is to be sent to the nodes for which `wanted` is true.
-    pub fn load(&self, wanted: &dyn Fn(NodeId) -> bool, messages: &mut Vec<Message>) {
-        if let Some(core) = self.shared.core.get() {
-            core.load(wanted, messages);
-        }
+    /// Appends what is to be sent to the nodes for which `wanted` is true, up to about `max_bytes` of records,
+    /// every copy counted; with zero, only what carries no records. Returns whether something is left.
+    pub fn load(
+        &self,
+        wanted: &dyn Fn(NodeId) -> bool,
+        max_bytes: usize,
+        messages: &mut Vec<Message>,
+    ) -> bool {
+        self.shared.core.get().is_some_and(|core| core.load(wanted, max_bytes, messages))
     }
 
-    /// The nodes need to know how far the volume has come.
-    pub fn positions_wanted(&self) {
+    /// The lowest read point that may still be asked for.
+    pub fn read_floor(&self) -> Lsn {
+        self.shared.core.get().map_or(Lsn::ZERO, |core| core.read_floor())
+    }
+
+    /// The nodes cannot free space before they know that VDL and read floor have reached `lsn`.
+    pub fn positions_wanted(&self, lsn: Lsn) {
         if let Some(core) = self.shared.core.get() {
-            core.announce();
+            core.positions_wanted(lsn);
         }
     }
 

@@ -8,7 +8,7 @@ pub trait Transport: Send + Sync {
     /// Sends a message to a node. It may be lost; it may not be changed.
     fn send(&self, node: NodeId, message: Message);
 
-    /// There is something to fetch from the [`crate::Outbox`] for nodes. The transport fetches it when it can
-    /// really send: until then it gathers. Ringing again before that changes nothing.
+    /// There is something to fetch with [`crate::Receiver::load`]. The transport fetches it when it can really
+    /// send: until then it gathers.
     fn ring(&self);
 }

@@ -123,7 +123,7 @@ impl Volume {
         let mut writing = self.core.writing.lock();
         let segment_pages = self.core.segment_pages;
         for record in records.iter() {
-            writing.mark(PgId::new((record.page.get() / segment_pages) as u32));
+            writing.mark(PgId::new((record.page.get() / segment_pages) as u32), true);
         }
         let new = records.iter().map(|record| NewRecord {
             page: record.page,

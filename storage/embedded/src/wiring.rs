@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use redoubt_client::{Receiver, Transport};
 use redoubt_node::{Cargo, Outbound, ShardHandle};
+use redoubt_page::Lsn;
 use redoubt_protocol::{Message, NodeId, Origin};
 
 /// The one writer of an embedded cluster.
@@ -31,12 +32,16 @@ pub(crate) struct VolumeCargo {
 }
 
 impl Cargo for VolumeCargo {
-    fn load(&self, messages: &mut Vec<Message>) {
-        self.receiver.load(&|_| true, messages);
+    fn load(&self, max_bytes: usize, messages: &mut Vec<Message>) -> bool {
+        self.receiver.load(&|_| true, max_bytes, messages)
     }
 
-    fn positions_wanted(&self) {
-        self.receiver.positions_wanted();
+    fn read_floor(&self) -> Lsn {
+        self.receiver.read_floor()
+    }
+
+    fn positions_wanted(&self, lsn: Lsn) {
+        self.receiver.positions_wanted(lsn);
     }
 }
 

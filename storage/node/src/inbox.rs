@@ -9,15 +9,21 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use redoubt_page::Lsn;
 use redoubt_protocol::{Message, Origin};
 
 /// Where batches are fetched from at the moment they can be written.
 pub trait Cargo: Send + Sync {
-    /// Appends everything that has gathered. Called on the shard's thread.
-    fn load(&self, messages: &mut Vec<Message>);
+    /// Appends what has gathered, up to about `max_bytes` of records, every copy counted; with zero, only what
+    /// carries no records. Returns whether something is left. Called on the shard's thread.
+    fn load(&self, max_bytes: usize, messages: &mut Vec<Message>) -> bool;
 
-    /// The shard needs to know how far the volume has come, in order to free space. Called on the shard's thread.
-    fn positions_wanted(&self);
+    /// The lowest read point that the writer, and whoever reads through it, may still ask for.
+    fn read_floor(&self) -> Lsn;
+
+    /// The shard cannot free space before it knows that VDL and read floor have reached `lsn`: it is to be told
+    /// once that is so, although no record may follow. Called on the shard's thread.
+    fn positions_wanted(&self, lsn: Lsn);
 }
 
 /// Where a shard's answers go.
@@ -59,6 +65,8 @@ struct Inbox {
     questions: VecDeque<(Origin, Message)>,
     cargo: Vec<(Origin, Arc<dyn Cargo>)>,
     rung: Vec<Origin>,
+    /// Origins whose records were left where they are because there was no space for them.
+    held_back: Vec<Origin>,
     closed: bool,
     change_waiter: Option<Waker>,
     question_waiter: Option<Waker>,
@@ -127,11 +135,18 @@ impl ShardHandle {
         waiter.into_iter().for_each(Waker::wake);
     }
 
-    /// Asks every writer to say how far the volume has come.
-    pub(crate) fn want_positions(&self) {
+    /// The highest of the writers' read floors: newer writers read no lower than older ones.
+    pub(crate) fn read_floor(&self) -> Lsn {
         let cargo: Vec<Arc<dyn Cargo>> =
             self.inbox().cargo.iter().map(|(_, cargo)| Arc::clone(cargo)).collect();
-        cargo.iter().for_each(|cargo| cargo.positions_wanted());
+        cargo.iter().map(|cargo| cargo.read_floor()).max().unwrap_or(Lsn::ZERO)
+    }
+
+    /// Asks every writer to say so when VDL and read floor have reached `lsn`.
+    pub(crate) fn want_positions(&self, lsn: Lsn) {
+        let cargo: Vec<Arc<dyn Cargo>> =
+            self.inbox().cargo.iter().map(|(_, cargo)| Arc::clone(cargo)).collect();
+        cargo.iter().for_each(|cargo| cargo.positions_wanted(lsn));
     }
 
     /// Ends the shard once it has done what was asked before.
@@ -143,39 +158,47 @@ impl ShardHandle {
         waiters.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// Everything that changes something, or nothing when there is none at the moment.
-    fn take_changes(&self) -> Option<Work> {
+    /// Everything that changes something, or nothing when there is none at the moment. Of records, not more than
+    /// about `max_bytes`: what is fetched carries the positions of now, and the less of it there is, the
+    /// sooner come positions that say that it is durable. With zero, no records at all.
+    fn take_changes(&self, max_bytes: usize) -> Option<Work> {
         let mut inbox = self.inbox();
-        if inbox.changes.is_empty() && inbox.rung.is_empty() {
+        let mut rung = std::mem::take(&mut inbox.rung);
+        if max_bytes > 0 {
+            rung.append(&mut inbox.held_back);
+        }
+        if inbox.changes.is_empty() && rung.is_empty() {
             return inbox.closed.then_some(Work::Closed);
         }
         let mut messages: Vec<(Origin, Message)> = inbox.changes.drain(..).collect();
-        let rung = std::mem::take(&mut inbox.rung);
         let cargo: Vec<(Origin, Arc<dyn Cargo>)> =
             inbox.cargo.iter().filter(|(origin, _)| rung.contains(origin)).cloned().collect();
         drop(inbox);
         // Fetched without the lock: whoever fills it may be ringing at this moment.
         let mut loaded = Vec::new();
         for (origin, cargo) in cargo {
-            cargo.load(&mut loaded);
+            if cargo.load(max_bytes, &mut loaded) {
+                let mut inbox = self.inbox();
+                let later = if max_bytes > 0 { &mut inbox.rung } else { &mut inbox.held_back };
+                later.push(origin);
+            }
             messages.extend(loaded.drain(..).map(|message| (origin, message)));
         }
         Some(Work::Messages(messages))
     }
 
-    /// Waits for something that changes something.
-    pub(crate) async fn changes(&self) -> Work {
+    /// Waits for something that changes something; see `take_changes`.
+    pub(crate) async fn changes(&self, max_bytes: usize) -> Work {
         poll_fn(|context| {
-            if let Some(work) = self.take_changes() {
-                return Poll::Ready(work);
+            // The waker first: what comes from here on finds it.
+            self.inbox().change_waiter = Some(context.waker().clone());
+            match self.take_changes(max_bytes) {
+                Some(work) => {
+                    self.inbox().change_waiter = None;
+                    Poll::Ready(work)
+                }
+                None => Poll::Pending,
             }
-            let mut inbox = self.inbox();
-            if !inbox.changes.is_empty() || !inbox.rung.is_empty() || inbox.closed {
-                // It came between the two looks.
-                context.waker().wake_by_ref();
-            }
-            inbox.change_waiter = Some(context.waker().clone());
-            Poll::Pending
         })
         .await
     }

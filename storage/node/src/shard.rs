@@ -21,7 +21,7 @@ use std::rc::Rc;
 
 use redoubt_io::Storage;
 use redoubt_page::{Lsn, Page, PageId, PgId};
-use redoubt_protocol::{NodeId, SegmentCore, SegmentId};
+use redoubt_protocol::{NodeId, Origin, SegmentCore, SegmentId};
 
 use crate::error::ShardError;
 use crate::inbox::{Counters, Outbound, ShardHandle};
@@ -62,6 +62,9 @@ impl Default for ShardOptions {
 /// Chunks that records must leave free: what a restart and its recovery need to write before anything can
 /// be freed.
 const RESERVED_CHUNKS: usize = 2;
+
+/// Where messages between the nodes of the shard come from, and go to.
+const PEERS: Origin = Origin::new(u64::MAX);
 
 /// One storage node of a shard.
 struct Node<S: Storage> {
@@ -108,8 +111,10 @@ pub struct Shard<S: Storage> {
     write_wanted: Signal,
     /// The write loop waits for space.
     starved: Cell<bool>,
-    /// Something was written since the background loop looked.
-    busy: Cell<bool>,
+    /// The background loop waits for positions to be persisted.
+    awaits_positions: Cell<bool>,
+    /// A peer's records were taken in; more may be missing.
+    was_filled: Cell<bool>,
     closed: Cell<bool>,
 }
 

@@ -3,3 +3,14 @@
 mod basics;
 mod kills;
 mod model;
+mod recycling;
+
+use redoubt_embedded::block_on;
+use redoubt_io::Storage;
+use redoubt_io::forgetting::ForgettingStorage;
+
+/// Bytes of all logs and page files.
+pub fn storage_size(storage: &ForgettingStorage) -> usize {
+    let names = block_on(storage.names()).expect("names are known");
+    names.iter().filter_map(|name| storage.durable(name)).map(|bytes| bytes.len()).sum()
+}

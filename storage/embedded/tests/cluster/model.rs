@@ -83,6 +83,16 @@ impl Model {
         }
     }
 
+    /// Forgets versions that nobody reads any more.
+    pub fn forget_below(&mut self, floor: Lsn) {
+        for versions in self.versions.values_mut() {
+            if let Some((newest, _)) = versions.range(..=floor).next_back() {
+                let newest = *newest;
+                versions.retain(|lsn, _| *lsn >= newest);
+            }
+        }
+    }
+
     /// What is left after a crash that kept everything up to `vdl`.
     pub fn roll_back_to(&mut self, vdl: Lsn) {
         self.mtrs.retain(|cpl, _| *cpl <= vdl);

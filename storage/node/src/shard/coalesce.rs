@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use redoubt_io::Storage;
 use redoubt_page::{Lsn, Page, PageId, PgId};
-use redoubt_protocol::SegmentId;
+use redoubt_protocol::{RequestId, SegmentId};
 
 use super::materialise::MakeError;
 use super::{RESERVED_CHUNKS, Shard};
@@ -30,6 +30,14 @@ const FLUSH_PAGES: usize = 512;
 /// How far records may be made into images, per group of a chunk.
 type Limits = BTreeMap<PgId, Lsn>;
 
+/// Why the oldest chunk cannot be made into images yet.
+enum Blocked {
+    /// VDL and read floor are not known to have reached this.
+    ByPositions(Lsn),
+    /// A segment lacks records.
+    ByGap,
+}
+
 impl<S: Storage> Shard<S> {
     /// Works whenever there is something to do in the background, until the handle is closed.
     pub(super) async fn background_loop(&self) -> Result<(), ShardError> {
@@ -38,6 +46,8 @@ impl<S: Storage> Shard<S> {
             self.background_wanted.wait().await;
             self.keep_house().await?;
             self.repair().await?;
+            self.close_gaps();
+            self.recycle_empty();
             while !self.closed.get() && self.should_coalesce() && self.coalesce_oldest().await? {
                 self.keep_house().await?;
             }
@@ -74,20 +84,49 @@ impl<S: Storage> Shard<S> {
 
     fn should_coalesce(&self) -> bool {
         let full = self.log.full_chunks().len();
-        full > 0
-            && (full > self.options.lazy_chunks
-                || self.starved.get()
-                || self.log.chunks_left() <= RESERVED_CHUNKS + 1)
+        // Well before space is short: whether it can be freed may depend on what a writer has yet to say.
+        let lazy = self.options.lazy_chunks.min((full + self.log.chunks_left()) / 2);
+        full > 0 && (full > lazy || self.starved.get())
+    }
+
+    /// Gives back full chunks that hold nothing but what newer ones say as well: those of a short life. The
+    /// newest of the full ones stays, in case the memory of a node at the beginning of the current lap rots.
+    fn recycle_empty(&self) {
+        let mut full = self.log.full_chunks();
+        full.pop();
+        for chunk in full {
+            let (lap, is_done) = (chunk.lap, self.is_in_images(&chunk));
+            drop(chunk);
+            if is_done && self.log.recycle(lap) {
+                self.note_recycled();
+            }
+        }
+    }
+
+    /// A chunk was given back.
+    fn note_recycled(&self) {
+        let in_use = self.log.chunks().len() as u64;
+        self.count(|counters| {
+            counters.chunks_recycled += 1;
+            counters.chunks_in_use = in_use;
+        });
+        self.write_wanted.set();
     }
 
     /// Makes images of everything in the oldest full chunk and gives it back. Returns whether that was possible
     /// yet.
     pub(super) async fn coalesce_oldest(&self) -> Result<bool, ShardError> {
         let Some(chunk) = self.log.full_chunks().into_iter().next() else { return Ok(false) };
-        let Some(limits) = self.limits(&chunk) else {
-            // What would help is a newer VDL or read floor: the writer is asked to say where it is.
-            self.handle.want_positions();
-            return Ok(false);
+        let limits = match self.limits(&chunk) {
+            Ok(limits) => limits,
+            Err(Blocked::ByPositions(lsn)) => {
+                // A newer VDL or read floor is needed. When it has been persisted, this is tried again.
+                self.awaits_positions.set(true);
+                self.handle.want_positions(lsn);
+                return Ok(false);
+            }
+            // Gossip closes the gap, and then this is tried again.
+            Err(Blocked::ByGap) => return Ok(false),
         };
         let (pages, applied) = self.pages_of(&chunk, &limits).await?;
         let lap = chunk.lap;
@@ -99,20 +138,15 @@ impl<S: Storage> Shard<S> {
         }
         let is_free = self.log.recycle(lap);
         if is_free {
-            let in_use = self.log.chunks().len() as u64;
-            self.count(|counters| {
-                counters.chunks_recycled += 1;
-                counters.chunks_in_use = in_use;
-            });
-            self.write_wanted.set();
+            self.note_recycled();
         }
         Ok(is_free)
     }
 
-    /// How far each group in the chunk may be made into images, or nothing when that is not yet as far as the
-    /// chunk goes.
-    fn limits(&self, chunk: &Chunk) -> Option<Limits> {
+    /// How far each group in the chunk may be made into images, if that is as far as the chunk goes.
+    fn limits(&self, chunk: &Chunk) -> Result<Limits, Blocked> {
         let mut limits = Limits::new();
+        let told_floor = self.handle.read_floor();
         for (pg, _, high) in chunk.ranges() {
             for node in &self.nodes {
                 let by_group = node.by_group.borrow();
@@ -120,17 +154,24 @@ impl<S: Storage> Shard<S> {
                 let Some(core) = by_group.get(&pg).and_then(|segment| segments.get(segment)) else {
                     continue;
                 };
-                let limit = core.coalesce_limit().min(core.persisted_positions().read_floor);
-                // Above SCL there may be voided records, which nobody wants.
-                let is_all = limit == core.scl() && core.waiting().next().is_none();
-                if high > limit && !is_all {
-                    return None;
+                // Above SCL there is either what waits for a gap to close, or what was voided.
+                let has_gap = core.waiting().next().is_some();
+                let needed = if has_gap { high } else { high.min(core.scl()) };
+                // The floor is the living readers' promise, good from when it is heard. A node that restarts
+                // without it may be asked for less, and finds its images too new to answer.
+                let floor = core.status(RequestId::new(0)).read_floor.max(told_floor);
+                let known = core.persisted_positions().vdl.min(floor);
+                if core.scl() < needed {
+                    return Err(Blocked::ByGap);
                 }
-                let lowest = limits.entry(pg).or_insert(limit);
-                *lowest = limit.min(*lowest);
+                if known < needed {
+                    return Err(Blocked::ByPositions(needed));
+                }
+                let lowest = limits.entry(pg).or_insert(Lsn::MAX);
+                *lowest = (*lowest).min(known).min(core.scl());
             }
         }
-        Some(limits)
+        Ok(limits)
     }
 
     /// The pages with records in the chunk, and what will be contained in the images once they all are up to

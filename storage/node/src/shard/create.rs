@@ -153,7 +153,8 @@ impl<S: Storage> Shard<S> {
             background_wanted: Default::default(),
             write_wanted: Default::default(),
             starved: Default::default(),
-            busy: Default::default(),
+            awaits_positions: Default::default(),
+            was_filled: Default::default(),
             closed: Default::default(),
         }
     }

@@ -24,8 +24,9 @@ struct Remembered {
     state: NodeState,
     /// Something of the node that had been flushed cannot be read.
     has_rot: bool,
-    /// The lap in which its state begins.
-    since: Lap,
+    /// The lap in which its state begins. None when no lap has it whole any more: the node has forgotten its
+    /// promises, so it holds no segment.
+    since: Option<Lap>,
 }
 
 impl<S: Storage> Shard<S> {
@@ -48,8 +49,11 @@ impl<S: Storage> Shard<S> {
             let remembered = remember(&log, &mut scanned, *id, slot).await?;
             let node = open_node(&*storage, *id, *store_id, &remembered, &options).await?;
             restore_segments(&log, &mut scanned, &node, &remembered).await?;
-            oldest_needed = Some(oldest_needed.map_or(remembered.since, |lap| lap.min(remembered.since)));
+            oldest_needed = oldest_needed.into_iter().chain(remembered.since).min();
             nodes.push(node);
+        }
+        if oldest_needed.is_none() {
+            return Err(ShardError::Unusable("no node's memory can be read".into()));
         }
         let shard = Self::assemble(storage, log, nodes, options, identity, handle, outbound);
         shard.make_first_room(oldest_needed).await?;
@@ -78,7 +82,7 @@ impl<S: Storage> Shard<S> {
     }
 
     /// Whether every record of a chunk is contained in durable images on every node.
-    fn is_in_images(&self, chunk: &crate::log::ring::Chunk) -> bool {
+    pub(super) fn is_in_images(&self, chunk: &crate::log::ring::Chunk) -> bool {
         chunk.ranges().iter().all(|(pg, _, high)| {
             self.nodes.iter().all(|node| {
                 let segment = node.by_group.borrow().get(pg).copied();
@@ -107,7 +111,7 @@ async fn remember<S: Storage>(
         let chunks = log.chunks();
         let older = chunks.iter().rev().find(|chunk| oldest.is_none_or(|oldest| chunk.lap < oldest));
         let Some(older) = older else {
-            return Err(ShardError::Unusable(format!("{node:?} remembers nothing")));
+            return Ok(Remembered { state: NodeState::default(), has_rot, since: None });
         };
         scanned.insert(0, log.rescan(older).await?);
     };
@@ -128,7 +132,7 @@ async fn remember<S: Storage>(
             }
         }
     }
-    Ok(Remembered { state, has_rot, since: scanned[since].lap })
+    Ok(Remembered { state, has_rot, since: Some(scanned[since].lap) })
 }
 
 /// Opens a node's page store, or begins an empty one in the place of one that was lost.

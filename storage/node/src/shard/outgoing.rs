@@ -19,6 +19,12 @@ impl Outgoing {
         }
     }
 
+    /// Takes what is for one origin.
+    pub fn take(&mut self, to: Origin) -> Vec<Message> {
+        let found = self.by_origin.iter_mut().find(|(origin, _)| *origin == to);
+        found.map(|(_, messages)| std::mem::take(messages)).unwrap_or_default()
+    }
+
     /// Delivers everything.
     pub fn deliver(&mut self, outbound: &dyn Outbound) {
         for (origin, messages) in &mut self.by_origin {

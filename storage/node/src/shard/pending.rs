@@ -76,8 +76,13 @@ impl Completed {
 /// Intents not written yet. Promises go first: they are small, and are never held up by a lack of space.
 #[derive(Debug, Default)]
 pub struct Pending {
+    /// Promises, and positions of segments that no records wait for.
     promises: VecDeque<Intent>,
+    /// Records, and positions that follow them.
     records: VecDeque<Intent>,
+    /// What an earlier attempt had no space for; goes before other records. Some of an intent's records may have
+    /// been written already.
+    carried: Load,
 }
 
 /// Intents taken to be written together, and the groups they make.
@@ -87,6 +92,8 @@ pub struct Load {
     pub groups: Vec<Group>,
     /// Per group, the intent it completes, if it is the intent's last.
     completes: Vec<Option<Intent>>,
+    /// How many groups at the front may use space that is kept back from records.
+    urgent_count: usize,
 }
 
 fn same_records(intent: &Intent, pg: PgId, batch: Option<&RecordBatch>, positions: &Positions) -> bool {
@@ -114,9 +121,12 @@ impl Pending {
         batch: Option<RecordBatch>,
         positions: Positions,
     ) {
-        for intent in self.records.iter_mut().rev().take(LOOK_BACK) {
+        // Positions alone are as small as promises, and what they say may be what frees space. But what a
+        // segment wants logged stays in the order in which it wanted it.
+        let is_urgent = batch.is_none() && !self.waits_for_records(slot, segment);
+        let queue = if is_urgent { &mut self.promises } else { &mut self.records };
+        for intent in queue.iter_mut().rev().take(LOOK_BACK) {
             if intent.copies.contains(slot) && intent.segments[slot] == segment {
-                // What this segment wants logged stays in the order in which it wanted it.
                 break;
             }
             if !intent.copies.contains(slot) && same_records(intent, pg, batch.as_ref(), &positions) {
@@ -125,7 +135,14 @@ impl Pending {
             }
         }
         let content = Content::Records { pg, batch, positions };
-        self.records.push_back(Intent::of(slot, segment, token.get(), content));
+        queue.push_back(Intent::of(slot, segment, token.get(), content));
+    }
+
+    fn waits_for_records(&self, slot: usize, segment: SegmentId) -> bool {
+        let carried = self.carried.completes.iter().flatten();
+        carried
+            .chain(&self.records)
+            .any(|intent| intent.copies.contains(slot) && intent.segments[slot] == segment)
     }
 
     /// Adds an intent to store a segment's promises.
@@ -140,44 +157,47 @@ impl Pending {
         self.promises.push_back(Intent::of(slot, segment, 0, content));
     }
 
-    /// Forgets an intent to log records.
+    /// Forgets an intent to log records, unless that has begun: what is half written does no harm, as it is of
+    /// an epoch that does not count any more.
     pub fn discard(&mut self, slot: usize, segment: SegmentId, token: PersistToken) {
-        for intent in &mut self.records {
+        for intent in self.records.iter_mut().chain(&mut self.promises) {
             let names = intent.copies.contains(slot)
                 && intent.segments[slot] == segment
-                && intent.tokens[slot] == token.get();
+                && intent.tokens[slot] == token.get()
+                && matches!(intent.content, Content::Records { .. });
             if names {
                 intent.copies = CopySet::new(intent.copies.get() & !(1 << slot));
             }
         }
         self.records.retain(|intent| !intent.copies.is_empty());
+        self.promises.retain(|intent| !intent.copies.is_empty());
     }
 
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.promises.is_empty() && self.records.is_empty()
+        self.promises.is_empty() && self.records.is_empty() && self.carried.groups.is_empty()
     }
 
     /// Whether a promise waits, which may use reserved space.
     pub fn has_promises(&self) -> bool {
-        !self.promises.is_empty()
+        !self.promises.is_empty() || self.carried.urgent_count > 0
     }
 
     /// Takes everything.
     pub fn take(&mut self) -> Load {
         let mut load = Load::default();
-        self.promises.drain(..).chain(self.records.drain(..)).for_each(|intent| load.add(intent));
+        self.promises.drain(..).for_each(|intent| load.add(intent));
+        load.urgent_count = load.groups.len() + std::mem::take(&mut self.carried.urgent_count);
+        load.groups.append(&mut self.carried.groups);
+        load.completes.append(&mut self.carried.completes);
+        self.records.drain(..).for_each(|intent| load.add(intent));
         load
     }
 
-    /// Puts back what was not written, in front of what came since.
-    pub fn put_back(&mut self, load: Load) {
-        for intent in load.completes.into_iter().rev().flatten() {
-            match intent.content {
-                Content::Records { .. } => self.records.push_front(intent),
-                Content::Items { .. } => self.promises.push_front(intent),
-            }
-        }
+    /// Keeps what was not written, to go before other records.
+    pub fn carry(&mut self, load: Load) {
+        assert!(self.carried.groups.is_empty(), "what was carried before was taken first");
+        self.carried = load;
     }
 }
 
@@ -229,6 +249,7 @@ impl Load {
     /// Takes off the first `count` groups, which are durable, and says what that completes.
     pub fn complete(&mut self, count: usize, completed: &mut Vec<Completed>) {
         self.groups.drain(..count);
+        self.urgent_count = self.urgent_count.saturating_sub(count);
         for intent in self.completes.drain(..count).flatten() {
             for slot in intent.copies.slots() {
                 let (segment, token) = (intent.segments[slot], intent.tokens[slot]);

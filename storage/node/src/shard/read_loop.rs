@@ -112,7 +112,7 @@ impl<S: Storage> Shard<S> {
             None => self.refuse(from, to, read.request, Refusal::UnknownSegment),
         }
         // A refusal goes out at once.
-        self.outgoing.borrow_mut().deliver(&*self.outbound);
+        self.deliver();
     }
 
     fn refuse(&self, to: Origin, from: Address, request: RequestId, reason: Refusal) {
@@ -127,7 +127,7 @@ impl<S: Storage> Shard<S> {
                 self.answer_records(address, to, answer, epochs, batch);
             }
         }
-        self.outgoing.borrow_mut().deliver(&*self.outbound);
+        self.deliver();
         Ok(())
     }
 

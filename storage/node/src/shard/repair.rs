@@ -1,15 +1,17 @@
 //! Damage that was met, and its repair from the other nodes of the shard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use redoubt_io::Storage;
 use redoubt_page::{Lsn, Page, PageId, PgId};
-use redoubt_protocol::{PersistToken, RecordBatch, RequestId, SegmentCore, SegmentId, SharedBytes};
+use redoubt_protocol::{
+    Address, Message, PersistToken, RecordBatch, RequestId, SegmentCore, SegmentId, SharedBytes,
+};
 
-use super::Shard;
 use super::create::pages_name;
 use super::materialise::MakeError;
+use super::{PEERS, Shard};
 use crate::error::ShardError;
 use crate::log::error::LogError;
 use crate::log::lookup::Found;
@@ -176,6 +178,34 @@ impl<S: Storage> Shard<S> {
         self.nodes[slot].knows_slots.set(true);
         self.count(|counters| counters.damage_repaired += 1);
         Ok(self.storage.remove(&old_name).await?)
+    }
+
+    /// Lets segments that hold less than their peers ask the one that holds most (gossip, within the shard).
+    pub(super) fn close_gaps(&self) {
+        let mut best: BTreeMap<PgId, (Lsn, Address)> = BTreeMap::new();
+        for node in &self.nodes {
+            for core in node.segments.borrow().values() {
+                let address = core.control().address;
+                let known = best.entry(address.pg).or_insert((core.scl(), address));
+                if core.scl() > known.0 {
+                    *known = (core.scl(), address);
+                }
+            }
+        }
+        let mut questions = Vec::new();
+        for node in &self.nodes {
+            for core in node.segments.borrow().values() {
+                let (scl, peer) = best[&core.control().address.pg];
+                // What is on its way to the disk needs no asking for.
+                if core.scl() < scl && core.unflushed_count() == 0 {
+                    questions.extend(core.gap_question(peer));
+                }
+            }
+        }
+        for question in questions {
+            self.take_message(PEERS, Message::AskGaps(question));
+        }
+        self.deliver();
     }
 
     /// How far the records of one node's segments are contained in the images of another.

@@ -9,7 +9,7 @@ use redoubt_protocol::{
 
 use super::pending::Completed;
 use super::read_loop::Job;
-use super::{RESERVED_CHUNKS, Shard};
+use super::{PEERS, RESERVED_CHUNKS, Shard};
 use crate::error::ShardError;
 use crate::inbox::Work;
 use crate::log::error::LogError;
@@ -26,7 +26,9 @@ impl<S: Storage> Shard<S> {
     /// Takes messages and persists what they ask for, until the handle is closed.
     pub(super) async fn write_loop(&self) -> Result<(), ShardError> {
         loop {
-            let changes = self.handle.changes();
+            // While records wait for space, no more of them are fetched.
+            let max_bytes = if self.starved.get() { 0 } else { self.load_bytes() };
+            let changes = self.handle.changes(max_bytes);
             // Records may wait for space, and repairs to be written. Promises and answers wait for neither.
             let wanted = self.write_wanted.wait();
             futures_util::pin_mut!(changes, wanted);
@@ -38,16 +40,23 @@ impl<S: Storage> Shard<S> {
             for (from, message) in messages {
                 self.take_message(from, message);
             }
-            self.busy.set(true);
             if let Err(error) = self.persist().await {
                 self.die();
                 return Err(error);
             }
-            self.outgoing.borrow_mut().deliver(&*self.outbound);
+            self.deliver();
+            if self.awaits_positions.take() | self.was_filled.take() {
+                self.background_wanted.set();
+            }
         }
         self.closed.set(true);
         self.background_wanted.set();
         Ok(())
+    }
+
+    /// How much is written together: enough to keep a device busy, and little against the ring.
+    fn load_bytes(&self) -> usize {
+        (self.identity.borrow().chunk_bytes / 4).min(4 << 20)
     }
 
     /// The log failed: no segment acknowledges anything any more.
@@ -57,8 +66,20 @@ impl<S: Storage> Shard<S> {
         }
     }
 
-    fn take_message(&self, from: Origin, message: Message) {
+    /// Delivers what was gathered. What is for the shard itself comes back to it as a message.
+    pub(super) fn deliver(&self) {
+        let mut outgoing = self.outgoing.borrow_mut();
+        for message in outgoing.take(PEERS) {
+            if let Message::Fill(_) = message {
+                self.handle.send(PEERS, message);
+            }
+        }
+        outgoing.deliver(&*self.outbound);
+    }
+
+    pub(super) fn take_message(&self, from: Origin, message: Message) {
         let to = message.address();
+        self.was_filled.set(self.was_filled.get() || matches!(message, Message::Fill(_)));
         let Some(slot) = self.slot_of_segment(to.segment) else {
             return match message {
                 Message::CreateSegment(create) => self.create_segment(from, *create),
@@ -132,6 +153,7 @@ impl<S: Storage> Shard<S> {
                     // Durable images never pass the persisted VDL, below which nothing is ever voided; what
                     // was made in memory may have.
                     self.cache.borrow_mut().retain(|_, _| false);
+                    self.background_wanted.set();
                 }
                 Output::ServePage { to, read } => self.queue_read(Job::Page { slot, to, read }),
                 Output::ServeRecords { to, answer, epochs, after, upto, max_bytes } => {
@@ -163,6 +185,10 @@ impl<S: Storage> Shard<S> {
 
     /// Writes everything that is pending, as far as there is space for it.
     async fn persist(&self) -> Result<(), ShardError> {
+        let may_go_on = !self.starved.get() || self.pending.borrow().has_promises();
+        if !may_go_on && !self.make_room().await? {
+            return Ok(());
+        }
         self.starved.set(false);
         let mut completed = Vec::new();
         while !self.pending.borrow().is_empty() {
@@ -171,7 +197,7 @@ impl<S: Storage> Shard<S> {
             self.count(|counters| counters.log_writes += u64::from(count > 0));
             load.complete(count, &mut completed);
             let is_done = load.groups.is_empty();
-            self.pending.borrow_mut().put_back(load);
+            self.pending.borrow_mut().carry(load);
             self.complete(&mut completed);
             if !is_done && !self.make_room().await? {
                 self.starved.set(true);
