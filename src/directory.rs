@@ -48,10 +48,15 @@ pub fn examine(dir: &Path) -> Result<Found, String> {
             return if ours {
                 Ok(Found::Unfinished)
             } else {
-                Err(format!("directory \"{}\" is not empty and is not a Redoubt data directory", dir.display()))
+                Err(format!(
+                    "directory \"{}\" is not empty and is not a Redoubt data directory",
+                    dir.display()
+                ))
             };
         }
-        Err(error) => return Err(format!("could not read \"{}\": {error}", dir.join(VERSION_FILE).display())),
+        Err(error) => {
+            return Err(format!("could not read \"{}\": {error}", dir.join(VERSION_FILE).display()));
+        }
     };
     check_version(dir, &version).map(|()| Found::Cluster)
 }

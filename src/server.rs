@@ -50,12 +50,17 @@ pub(crate) fn run(start: &Start) -> Result<(), String> {
     if found != Found::Cluster {
         redoubt_catalog::bootstrap(&engine).map_err(|error| format!("initialisation failed: {error}"))?;
         volume.wait_durable_blocking(engine.txns().last_commit()).map_err(|error| error.to_string())?;
-        directory::finish(&start.directory)
-            .map_err(|error| format!("could not finish directory \"{}\": {error}", start.directory.display()))?;
+        directory::finish(&start.directory).map_err(|error| {
+            format!("could not finish directory \"{}\": {error}", start.directory.display())
+        })?;
     }
     let port = settings.int(Parameter::Port);
     let instance = Instance::new(engine, catalog, settings, Box::new(VolumeEnd(volume)));
-    tracing::info!(port, ready_after_ms = started.elapsed().as_millis() as u64, "ready to accept connections");
+    tracing::info!(
+        port,
+        ready_after_ms = started.elapsed().as_millis() as u64,
+        "ready to accept connections"
+    );
     runtime.block_on(listeners.serve(instance.clone(), Arc::new(hba), told_to_stop()));
 
     tracing::info!("stopping");
@@ -122,7 +127,9 @@ fn read(path: &Path) -> Result<String, String> {
 
 async fn bind(settings: &Settings) -> Result<Listeners, String> {
     let mut addresses = Vec::new();
-    for word in settings.text(Parameter::ListenAddresses).split(',').map(str::trim).filter(|word| !word.is_empty()) {
+    for word in
+        settings.text(Parameter::ListenAddresses).split(',').map(str::trim).filter(|word| !word.is_empty())
+    {
         match word {
             "*" => addresses.extend([IpAddr::from([0; 4]), IpAddr::from([0; 16])]),
             "localhost" => addresses.push(IpAddr::from([127, 0, 0, 1])),

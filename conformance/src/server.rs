@@ -40,7 +40,8 @@ pub fn scratch_dir(name: &str) -> PathBuf {
 
 /// The version psql says it has.
 pub fn psql_version() -> String {
-    let output = Command::new("psql").arg("--version").output().expect("psql is installed (make test installs it)");
+    let output =
+        Command::new("psql").arg("--version").output().expect("psql is installed (make test installs it)");
     String::from_utf8_lossy(&output.stdout).trim().to_string()
 }
 
@@ -133,7 +134,17 @@ impl Server {
     /// psql with this server's address and no start-up file.
     pub fn psql_command(&self) -> Command {
         let mut command = Command::new("psql");
-        command.args(["-X", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", "postgres"]);
+        command.args([
+            "-X",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+        ]);
         command.env("PGCONNECT_TIMEOUT", "10").env_remove("PGOPTIONS");
         command
     }

@@ -32,8 +32,12 @@ fn a_taken_port_is_refused_before_anything_is_made() {
 fn a_directory_that_is_not_ours_is_refused_and_not_touched() {
     let dir = scratch_dir("foreign");
     fs::write(dir.join("letter.txt"), "dear").expect("written");
-    check(Server::start_that_fails(&dir, unused_port(), &[]), "is not empty and is not a Redoubt data directory");
-    let names: Vec<_> = fs::read_dir(&dir).expect("readable").map(|entry| entry.expect("entry").file_name()).collect();
+    check(
+        Server::start_that_fails(&dir, unused_port(), &[]),
+        "is not empty and is not a Redoubt data directory",
+    );
+    let names: Vec<_> =
+        fs::read_dir(&dir).expect("readable").map(|entry| entry.expect("entry").file_name()).collect();
     assert_eq!(names, ["letter.txt"]);
 }
 
@@ -52,6 +56,9 @@ fn an_unusable_setting_is_refused() {
     let dir = scratch_dir("setting").join("data");
     let exit = Server::start_that_fails(&dir, unused_port(), &["-c", "fsync=off"]);
     check(exit, "setting fsync to \"off\" is not supported yet");
-    check(Server::start_that_fails(&dir, unused_port(), &["-c", "nonsense=1"]), "unrecognized configuration parameter \"nonsense\"");
+    check(
+        Server::start_that_fails(&dir, unused_port(), &["-c", "nonsense=1"]),
+        "unrecognized configuration parameter \"nonsense\"",
+    );
     assert!(!dir.exists());
 }

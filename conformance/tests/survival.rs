@@ -5,8 +5,8 @@ use redoubt_conformance::{Server, scratch_dir};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 const CLIENTS: u64 = 4;
@@ -21,7 +21,13 @@ struct Client {
     thread: JoinHandle<Vec<u64>>,
 }
 
-fn start_client(server: &Server, client: u64, first: u64, acknowledged: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> Client {
+fn start_client(
+    server: &Server,
+    client: u64,
+    first: u64,
+    acknowledged: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+) -> Client {
     let mut child = server
         .psql_command()
         .args(["-Atq", "-v", "ON_ERROR_STOP=1"])
@@ -69,7 +75,11 @@ fn round(dir: &Path, first: u64) -> Vec<(u64, u64)> {
         .map(|client| start_client(&server, client, first, acknowledged.clone(), stop.clone()))
         .collect();
     while acknowledged.load(Ordering::Relaxed) < CLIENTS * BEFORE_KILL {
-        assert!(clients.iter().any(|client| !client.thread.is_finished()), "all clients gave up:\n{}", server.log_tail());
+        assert!(
+            clients.iter().any(|client| !client.thread.is_finished()),
+            "all clients gave up:\n{}",
+            server.log_tail()
+        );
         std::thread::yield_now();
     }
     server.kill();

@@ -62,7 +62,8 @@ async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, error: &PgError) {
 
 /// Applies `pg_hba.conf`.
 fn admit(origin: Origin, packet: &StartupPacket, hba: &HbaRules) -> PgResult<()> {
-    let invalid = |text: String| PgError::report(Severity::Fatal, code::INVALID_AUTHORIZATION_SPECIFICATION, text);
+    let invalid =
+        |text: String| PgError::report(Severity::Fatal, code::INVALID_AUTHORIZATION_SPECIFICATION, text);
     let user = packet
         .get("user")
         .filter(|user| !user.is_empty())
@@ -73,7 +74,9 @@ fn admit(origin: Origin, packet: &StartupPacket, hba: &HbaRules) -> PgResult<()>
     let database = packet.get("database").filter(|name| !name.is_empty()).unwrap_or(user);
     let (host, encryption) = match origin {
         Origin::Local => ("[local]".to_string(), "no encryption"),
-        Origin::Host { address, tls } => (address.to_string(), if tls { "SSL encryption" } else { "no encryption" }),
+        Origin::Host { address, tls } => {
+            (address.to_string(), if tls { "SSL encryption" } else { "no encryption" })
+        }
     };
     match hba.method(origin, user, database) {
         Some(Method::Trust) => Ok(()),
@@ -103,7 +106,9 @@ struct Writer<S> {
 
 impl<S: AsyncWrite + Send> Drain for Writer<S> {
     fn drain(&mut self, buffer: &mut BytesMut, hold: Lsn) -> PgResult<()> {
-        redoubt_session::blocking(|| Handle::current().block_on(write(&mut self.half, &self.instance, buffer, hold)))
+        redoubt_session::blocking(|| {
+            Handle::current().block_on(write(&mut self.half, &self.instance, buffer, hold))
+        })
     }
 }
 

@@ -128,8 +128,9 @@ impl<D: Drain> Client for Output<D> {
                 return Err(error);
             }
         }
-        let length = i32::try_from(self.buffer.len() - start - 1)
-            .map_err(|_| PgError::new(redoubt_error::code::PROGRAM_LIMIT_EXCEEDED, "result row is too large"))?;
+        let length = i32::try_from(self.buffer.len() - start - 1).map_err(|_| {
+            PgError::new(redoubt_error::code::PROGRAM_LIMIT_EXCEEDED, "result row is too large")
+        })?;
         self.buffer[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
         self.drain_if_long()
     }

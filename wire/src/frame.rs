@@ -92,10 +92,7 @@ struct Cursor<'a> {
 
 impl Cursor<'_> {
     fn skip(&mut self, bytes: usize) -> PgResult<()> {
-        self.body = self
-            .body
-            .get(bytes..)
-            .ok_or_else(|| violation("insufficient data left in message"))?;
+        self.body = self.body.get(bytes..).ok_or_else(|| violation("insufficient data left in message"))?;
         Ok(())
     }
 

@@ -146,7 +146,10 @@ fn parse_rule(line: &str) -> Result<Rule, String> {
     let names = |index: usize, what: &str| -> Result<Vec<String>, String> {
         let word = words.get(index).ok_or_else(|| format!("end-of-line before {what} specification"))?;
         let names: Vec<String> = word.split(',').map(|name| name.trim_matches('"').to_string()).collect();
-        match names.iter().find(|name| name.starts_with(['+', '@', '/']) || *name == "samerole" || *name == "replication") {
+        match names
+            .iter()
+            .find(|name| name.starts_with(['+', '@', '/']) || *name == "samerole" || *name == "replication")
+        {
             Some(name) => Err(format!("{what} specification \"{name}\" is not supported yet")),
             None => Ok(names),
         }
@@ -176,8 +179,11 @@ fn parse_address(words: &[&str]) -> Result<(AddressMatch, usize), String> {
     if let Some((network, bits)) = word.split_once('/') {
         let network: IpAddr = network.parse().map_err(|_| format!("invalid IP address \"{network}\""))?;
         let limit = if network.is_ipv4() { 32 } else { 128 };
-        let bits: u8 =
-            bits.parse().ok().filter(|bits| *bits <= limit).ok_or(format!("invalid CIDR mask in address \"{word}\""))?;
+        let bits: u8 = bits
+            .parse()
+            .ok()
+            .filter(|bits| *bits <= limit)
+            .ok_or(format!("invalid CIDR mask in address \"{word}\""))?;
         return Ok((AddressMatch::Network(network, bits), 4));
     }
     let network: IpAddr =
@@ -220,8 +226,14 @@ mod tests {
         assert_eq!(rules.method(host(false), "bob", "other"), None);
         assert_eq!(rules.method(Origin::Local, "bob", "bob"), None);
         let error = |text: &str| HbaRules::parse(text).expect_err(text);
-        assert_eq!(error("\nhost all all all md5"), "line 2: authentication method \"md5\" is not supported yet");
-        assert_eq!(error("host all all 10.0.0.0/33 trust"), "line 1: invalid CIDR mask in address \"10.0.0.0/33\"");
+        assert_eq!(
+            error("\nhost all all all md5"),
+            "line 2: authentication method \"md5\" is not supported yet"
+        );
+        assert_eq!(
+            error("host all all 10.0.0.0/33 trust"),
+            "line 1: invalid CIDR mask in address \"10.0.0.0/33\""
+        );
         assert_eq!(error("socket all all trust"), "line 1: invalid connection type \"socket\"");
         assert_eq!(error("local all all"), "line 1: end-of-line before authentication method");
     }

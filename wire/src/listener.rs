@@ -24,15 +24,16 @@ impl Listeners {
         let mut listeners = Listeners { tcp: Vec::new(), unix: Vec::new() };
         for address in addresses {
             let socket = SocketAddr::new(*address, port);
-            let listener = TcpListener::bind(socket)
-                .await
-                .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {socket}: {error}")))?;
+            let listener = TcpListener::bind(socket).await.map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot listen on {socket}: {error}"))
+            })?;
             listeners.tcp.push(listener);
         }
         for directory in directories {
             let path = directory.join(format!(".s.PGSQL.{port}"));
-            let listener = bind_unix(&path)
-                .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display())))?;
+            let listener = bind_unix(&path).map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display()))
+            })?;
             listeners.unix.push((listener, path));
         }
         Ok(listeners)

@@ -156,7 +156,8 @@ mod tests {
         let (mut client, mut server) = tokio::io::duplex(64 * 1024);
         client.write_all(input).await.expect("the pipe holds the input");
         client.shutdown().await.expect("shutdown");
-        let result = open(&mut server, &mut BytesMut::new()).await.map_err(|error| error.message().to_string());
+        let result =
+            open(&mut server, &mut BytesMut::new()).await.map_err(|error| error.message().to_string());
         drop(server);
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await.expect("the pipe reads");
@@ -175,7 +176,10 @@ mod tests {
         let startup = packet(196_608, b"user\0bob\0database\0d\0\0");
         let (opening, answer) = open_with(&startup).await;
         let Ok(Opening::Start(start)) = opening else { panic!("{opening:?}") };
-        assert_eq!((start.get("user"), start.get("database"), start.get("x")), (Some("bob"), Some("d"), None));
+        assert_eq!(
+            (start.get("user"), start.get("database"), start.get("x")),
+            (Some("bob"), Some("d"), None)
+        );
         assert_eq!(answer, b"");
 
         let cancel = packet(CANCEL_CODE, &[0, 0, 0, 7, 0, 0, 0, 9]);
@@ -202,8 +206,13 @@ mod tests {
         check(vec![0, 0, 0, 7, 0, 3, 0, 0], "invalid length of startup packet").await;
         check(b"GET / HTTP/1.1\r\n\r\n".to_vec(), "invalid length of startup packet").await;
         check(vec![0, 0], "incomplete startup packet").await;
-        check(packet(196_608, b"user\0bob"), "invalid startup packet layout: expected terminator as last byte").await;
-        check(packet(196_608, b"\0x"), "invalid startup packet layout: expected terminator as last byte").await;
+        check(
+            packet(196_608, b"user\0bob"),
+            "invalid startup packet layout: expected terminator as last byte",
+        )
+        .await;
+        check(packet(196_608, b"\0x"), "invalid startup packet layout: expected terminator as last byte")
+            .await;
         check(packet(131_072, b"\0"), "unsupported frontend protocol 2.0: server supports 3.0 to 3.0").await;
         check(vec![0, 0, 0x27, 0x11, 0, 3, 0, 0], "invalid length of startup packet").await;
     }

@@ -14,12 +14,6 @@ impl SqlState {
         SqlState([b[0], b[1], b[2], b[3], b[4]])
     }
 
-    /// Reads a code out of text, if it is five upper-case letters or digits.
-    pub fn parse(code: &str) -> Option<Self> {
-        let bytes: [u8; 5] = code.as_bytes().try_into().ok()?;
-        bytes.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()).then_some(SqlState(bytes))
-    }
-
     /// The five characters.
     pub fn as_str(&self) -> &str {
         // The constructors admit ASCII only.

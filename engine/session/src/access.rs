@@ -84,10 +84,7 @@ impl<'a> Access<'a> {
     /// Where unqualified new objects go: the first schema of the path that was named.
     pub(crate) fn creation_namespace(&self) -> PgResult<Oid> {
         self.path.iter().copied().find(|oid| *oid != PG_CATALOG).ok_or_else(|| {
-            PgError::new(
-                redoubt_error::code::UNDEFINED_SCHEMA,
-                "no schema has been selected to create in",
-            )
+            PgError::new(redoubt_error::code::UNDEFINED_SCHEMA, "no schema has been selected to create in")
         })
     }
 }
@@ -98,8 +95,9 @@ impl Relations for Access<'_> {
         let relation = catalog
             .relation_by_oid(relid)?
             .ok_or_else(|| PgError::internal(format!("could not open relation with OID {relid}")))?;
-        let schema: Arc<str> =
-            catalog.namespace_by_oid(relation.namespace)?.map_or_else(|| "".into(), |row| row.nspname.clone());
+        let schema: Arc<str> = catalog
+            .namespace_by_oid(relation.namespace)?
+            .map_or_else(|| "".into(), |row| row.nspname.clone());
         let fillfactor = relation.option("fillfactor").and_then(|text| text.parse().ok()).unwrap_or(100);
         let database = if relation.class.relisshared { 0 } else { self.session.facts.database };
         let table = TableId { database, relation: relid };

@@ -192,8 +192,7 @@ impl Block {
     fn begin(&mut self, tag: &'static str) -> PgResult<Outcome> {
         self.check_not_failed()?;
         if self.state == State::Block {
-            let warning =
-                warning(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
+            let warning = warning(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
             return Ok(Outcome { action: Action::Nothing, warning: Some(warning), tag });
         }
         self.state = State::Block;
@@ -217,8 +216,8 @@ impl Block {
         };
         self.savepoints.clear();
         self.state = if chain { State::Block } else { State::Idle };
-        let warning =
-            (!in_block).then(|| warning(code::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress"));
+        let warning = (!in_block)
+            .then(|| warning(code::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress"));
         let tag = if commit && commits { "COMMIT" } else { "ROLLBACK" };
         Ok(Outcome { action, warning, tag })
     }
@@ -318,8 +317,14 @@ mod tests {
             &["BEGIN Start T", "COMMIT Commit { chain: true } T", "ROLLBACK Abort { chain: true } T"],
         );
         check(&["implicit", "begin"], &["BEGIN Start T"]);
-        check(&["implicit", "commit"], &["COMMIT Commit { chain: false } (there is no transaction in progress) I"]);
-        check(&["implicit", "rollback"], &["ROLLBACK Abort { chain: false } (there is no transaction in progress) I"]);
+        check(
+            &["implicit", "commit"],
+            &["COMMIT Commit { chain: false } (there is no transaction in progress) I"],
+        );
+        check(
+            &["implicit", "rollback"],
+            &["ROLLBACK Abort { chain: false } (there is no transaction in progress) I"],
+        );
     }
 
     #[test]

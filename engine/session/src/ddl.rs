@@ -66,14 +66,23 @@ impl Session {
                 ColumnConstraintKind::Null => false,
                 ColumnConstraintKind::Default(_) => return Err(PgError::unsupported("column defaults")),
                 ColumnConstraintKind::Check { .. } => return Err(PgError::unsupported("CHECK constraints")),
-                ColumnConstraintKind::Generated { .. } => return Err(PgError::unsupported("generated columns")),
-                ColumnConstraintKind::Identity { .. } => return Err(PgError::unsupported("identity columns")),
+                ColumnConstraintKind::Generated { .. } => {
+                    return Err(PgError::unsupported("generated columns"));
+                }
+                ColumnConstraintKind::Identity { .. } => {
+                    return Err(PgError::unsupported("identity columns"));
+                }
                 ColumnConstraintKind::Unique(_) => return Err(PgError::unsupported("UNIQUE constraints")),
-                ColumnConstraintKind::PrimaryKey(_) => return Err(PgError::unsupported("PRIMARY KEY constraints")),
-                ColumnConstraintKind::References(_) => return Err(PgError::unsupported("FOREIGN KEY constraints")),
+                ColumnConstraintKind::PrimaryKey(_) => {
+                    return Err(PgError::unsupported("PRIMARY KEY constraints"));
+                }
+                ColumnConstraintKind::References(_) => {
+                    return Err(PgError::unsupported("FOREIGN KEY constraints"));
+                }
             };
             if said_null.is_some_and(|said| said != not_null) {
-                let message = format!("conflicting NULL/NOT NULL declarations for column \"{}\"", column.name.name);
+                let message =
+                    format!("conflicting NULL/NOT NULL declarations for column \"{}\"", column.name.name);
                 return Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(constraint.pos)));
             }
             said_null = Some(not_null);
@@ -89,7 +98,8 @@ impl Session {
         if create.authorization.is_some() {
             return Err(PgError::unsupported("CREATE SCHEMA AUTHORIZATION"));
         }
-        let name = create.name.as_ref().ok_or_else(|| PgError::unsupported("CREATE SCHEMA without a name"))?;
+        let name =
+            create.name.as_ref().ok_or_else(|| PgError::unsupported("CREATE SCHEMA without a name"))?;
         self.ensure_transaction()?;
         let access = Access::current(self)?;
         if create.if_not_exists && access.catalog().namespace_by_name(name.as_str())?.is_some() {
@@ -210,7 +220,10 @@ fn refuse_unbuilt(create: &CreateTable) -> PgResult<()> {
         (create.on_commit != OnCommit::None, "ON COMMIT"),
         (!create.options.is_empty(), "storage parameters"),
         (create.tablespace.as_ref().is_some_and(|name| name.as_str() != "pg_default"), "tablespaces"),
-        (create.access_method.as_ref().is_some_and(|name| name.as_str() != "heap"), "table access methods other than heap"),
+        (
+            create.access_method.as_ref().is_some_and(|name| name.as_str() != "heap"),
+            "table access methods other than heap",
+        ),
     ];
     match unbuilt.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(PgError::unsupported(what)),

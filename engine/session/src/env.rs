@@ -4,7 +4,9 @@ use crate::session::SessionFacts;
 use redoubt_catalog::CatalogView;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::random::Prng;
-use redoubt_functions::{Datum, EnumValue, Env, Oid, RegKind, Settings as FormatSettings, TupleDesc, TypeRef};
+use redoubt_functions::{
+    Datum, EnumValue, Env, Oid, RegKind, Settings as FormatSettings, TupleDesc, TypeRef,
+};
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::Arc;

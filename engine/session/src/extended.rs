@@ -142,8 +142,11 @@ impl Session {
             return Err(PgError::new(code::DUPLICATE_CURSOR, format!("cursor \"{portal}\" already exists")));
         }
         if formats.len() > 1 && formats.len() != values.len() {
-            let message =
-                format!("bind message has {} parameter formats but {} parameters", formats.len(), values.len());
+            let message = format!(
+                "bind message has {} parameter formats but {} parameters",
+                formats.len(),
+                values.len()
+            );
             return Err(PgError::new(code::PROTOCOL_VIOLATION, message));
         }
         if values.len() != prepared.param_types.len() {
@@ -169,7 +172,10 @@ impl Session {
             let same = planned.columns.len() == prepared.columns.len()
                 && planned.columns.iter().zip(prepared.columns.iter()).all(|(a, b)| a.type_oid == b.type_oid);
             if !same {
-                return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+                return Err(PgError::new(
+                    code::FEATURE_NOT_SUPPORTED,
+                    "cached plan must not change result type",
+                ));
             }
             bound.params = self.read_params(&prepared.param_types, formats, values)?;
             bound.planned = Some(planned);
@@ -352,7 +358,9 @@ fn no_portal(name: &str) -> PgError {
 fn describe_columns(prepared: &Prepared, columns: &[OutputColumn], client: &mut dyn Client) {
     let selects = matches!(&prepared.dml, Some(DmlStatement::Select(_)));
     match &prepared.statement {
-        Some(Statement { kind: StatementKind::Utility(utility), .. }) => crate::utility::describe(utility, client),
+        Some(Statement { kind: StatementKind::Utility(utility), .. }) => {
+            crate::utility::describe(utility, client)
+        }
         _ if selects || !columns.is_empty() => client.row_description(columns),
         _ => client.no_data(),
     }
@@ -382,14 +390,19 @@ fn with_formats(columns: &Arc<[OutputColumn]>, formats: &[i16]) -> PgResult<Arc<
         return Ok(columns.clone());
     }
     if formats.len() > 1 && formats.len() != columns.len() && !columns.is_empty() {
-        let message =
-            format!("bind message has {} result formats but query has {} columns", formats.len(), columns.len());
+        let message = format!(
+            "bind message has {} result formats but query has {} columns",
+            formats.len(),
+            columns.len()
+        );
         return Err(PgError::new(code::PROTOCOL_VIOLATION, message));
     }
     columns
         .iter()
         .enumerate()
-        .map(|(index, column)| Ok(OutputColumn { format: read_format(pick(formats, index))?, ..column.clone() }))
+        .map(|(index, column)| {
+            Ok(OutputColumn { format: read_format(pick(formats, index))?, ..column.clone() })
+        })
         .collect::<PgResult<Vec<_>>>()
         .map(Arc::from)
 }

@@ -126,7 +126,11 @@ impl Instance {
     }
 
     /// Enters a session into the register, within the limits on connections.
-    pub(crate) fn register(self: &Arc<Self>, superuser: bool, backend: impl FnOnce(i32) -> Arc<Interrupts>) -> PgResult<Registration> {
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        superuser: bool,
+        backend: impl FnOnce(i32) -> Arc<Interrupts>,
+    ) -> PgResult<Registration> {
         let fatal = |code, message: &str| Err(PgError::report(Severity::Fatal, code, message));
         if self.stopping.load(Ordering::SeqCst) {
             return fatal(code::CANNOT_CONNECT_NOW, "the database system is shutting down");
@@ -150,7 +154,8 @@ impl Instance {
             }
         };
         let mut bytes = [0; 4];
-        getrandom::fill(&mut bytes).map_err(|error| PgError::internal(format!("no random numbers: {error}")))?;
+        getrandom::fill(&mut bytes)
+            .map_err(|error| PgError::internal(format!("no random numbers: {error}")))?;
         let secret = i32::from_be_bytes(bytes);
         let waker = Arc::default();
         let registered = Registered { secret, interrupts: backend(process_id), waker: Arc::clone(&waker) };

@@ -18,7 +18,12 @@ pub(crate) struct Found {
 }
 
 /// Finds user and database in the shared catalogs.
-pub(crate) fn find(instance: &Instance, backend: &Arc<Backend>, user: &str, database: &str) -> PgResult<Found> {
+pub(crate) fn find(
+    instance: &Instance,
+    backend: &Arc<Backend>,
+    user: &str,
+    database: &str,
+) -> PgResult<Found> {
     let txn = instance.engine.txns().begin(backend, Isolation::ReadCommitted);
     let snapshot = txn.statement_snapshot()?;
     let session = instance.catalog.session(TEMPLATE1);

@@ -2,10 +2,10 @@
 
 use crate::access::Access;
 use crate::functions;
+use redoubt_analyze::query::Expr;
 use redoubt_error::{PgError, PgResult};
 use redoubt_exec::Relations;
 use redoubt_functions::{Oid, ScalarFn};
-use redoubt_analyze::query::Expr;
 use redoubt_plan::facts::{
     AggregateFacts, BtreeMember, ColumnStats, IndexFacts, MovingFacts, OperatorFacts, PlanCatalog, ProcFacts,
     RelationSize, TableRules,
@@ -94,7 +94,8 @@ impl PlanCatalog for Access<'_> {
         let Some(row) = self.catalog().aggregate(proc_oid)? else { return Ok(None) };
         let required = |oid: Oid| -> PgResult<(Arc<str>, bool)> {
             let proc = self.catalog().proc_by_oid(oid)?;
-            let proc = proc.ok_or_else(|| PgError::internal(format!("cache lookup failed for function {oid}")))?;
+            let proc =
+                proc.ok_or_else(|| PgError::internal(format!("cache lookup failed for function {oid}")))?;
             Ok((proc.prosrc.clone(), proc.proisstrict))
         };
         let optional = |oid: Oid| -> PgResult<(Option<Arc<str>>, bool)> {
@@ -140,7 +141,10 @@ impl PlanCatalog for Access<'_> {
     fn table_rules(&self, relid: Oid) -> PgResult<Arc<TableRules>> {
         let relation = self.relation(relid)?;
         if !relation.constraints.is_empty() || !relation.indexes.is_empty() {
-            return Err(PgError::unsupported(format!("changing table \"{}\", which has constraints or indexes", relation.name)));
+            return Err(PgError::unsupported(format!(
+                "changing table \"{}\", which has constraints or indexes",
+                relation.name
+            )));
         }
         Ok(Arc::new(TableRules {
             desc: relation.desc.clone(),

@@ -47,13 +47,28 @@ impl Session {
         Err(PgError::internal("the catalogs change faster than the statement can be planned"))
     }
 
-    fn plan_under(&self, access: &Access<'_>, statement: &DmlStatement, params: &Params) -> PgResult<Planned> {
+    fn plan_under(
+        &self,
+        access: &Access<'_>,
+        statement: &DmlStatement,
+        params: &Params,
+    ) -> PgResult<Planned> {
         let env = access.env();
-        let context = AnalyzeContext { catalog: access.catalog(), env: &env, path: &access.path, params: params.clone() };
+        let context = AnalyzeContext {
+            catalog: access.catalog(),
+            env: &env,
+            path: &access.path,
+            params: params.clone(),
+        };
         let (query, params) = analyze_statement(statement, context)?;
         let settings = self.planner_settings();
-        let context =
-            PlannerContext { catalog: access, env: &env, settings: &settings, params: None, tuple_fraction: 0.0 };
+        let context = PlannerContext {
+            catalog: access,
+            env: &env,
+            settings: &settings,
+            params: None,
+            tuple_fraction: 0.0,
+        };
         let plan = redoubt_plan::plan(query, &context)?;
         let mut columns = Vec::with_capacity(plan.columns.len());
         for column in &plan.columns {
@@ -121,7 +136,8 @@ impl Session {
     pub(crate) fn lock_tables(&self, access: &Access<'_>, plan: &Plan) -> PgResult<()> {
         for range in &plan.ranges {
             let RangeKind::Relation { relid, .. } = range.kind else { continue };
-            let perms = plan.permissions.iter().filter(|p| p.relid == relid).fold(0, |all, p| all | p.perms.0);
+            let perms =
+                plan.permissions.iter().filter(|p| p.relid == relid).fold(0, |all, p| all | p.perms.0);
             let writes = perms & (Perms::INSERT.0 | Perms::UPDATE.0 | Perms::DELETE.0) != 0;
             let mode = if writes { LockMode::RowExclusive } else { LockMode::AccessShare };
             self.lock_relation(access, relid, mode)?;
@@ -131,7 +147,8 @@ impl Session {
 
     /// Locks one relation until the transaction ends.
     pub(crate) fn lock_relation(&self, access: &Access<'_>, relid: Oid, mode: LockMode) -> PgResult<()> {
-        let shared = access.catalog().relation_by_oid(relid)?.is_some_and(|relation| relation.class.relisshared);
+        let shared =
+            access.catalog().relation_by_oid(relid)?.is_some_and(|relation| relation.class.relisshared);
         let database = if shared { 0 } else { self.facts.database };
         match self.txn().lock(LockTag::Relation { database, relation: relid }, mode, LockWait::Block)? {
             LockOutcome::NotAvailable => Err(PgError::internal("a lock that is waited for was not granted")),

@@ -92,8 +92,9 @@ impl Session {
         registration: Registration,
         backend: Arc<Backend>,
     ) -> PgResult<Session> {
-        let parameter =
-            |name: &str| start.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let parameter = |name: &str| {
+            start.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        };
         let user: Arc<str> = parameter("user").unwrap_or_default().into();
         let database_name: Arc<str> =
             parameter("database").filter(|name| !name.is_empty()).unwrap_or(&user).into();
@@ -393,7 +394,8 @@ mod tests {
     fn startup_options() {
         let check = |text: &str, expect: &[(&str, &str)]| {
             let got = split_options(text).expect(text);
-            let got: Vec<(&str, &str)> = got.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let got: Vec<(&str, &str)> =
+                got.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             assert_eq!(got, expect, "{text}");
         };
         check("", &[]);

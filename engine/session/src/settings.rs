@@ -125,7 +125,14 @@ impl Settings {
 
     /// SET or SET LOCAL at a transaction nesting level (0: outside a block, 1: in one, ...).
     /// `None` is DEFAULT or RESET.
-    pub fn set(&mut self, name: &str, text: Option<&str>, local: bool, level: u32, superuser: bool) -> PgResult<()> {
+    pub fn set(
+        &mut self,
+        name: &str,
+        text: Option<&str>,
+        local: bool,
+        level: u32,
+        superuser: bool,
+    ) -> PgResult<()> {
         let Some(parameter) = Parameter::by_name(name) else {
             return self.set_custom(name, text, local, level);
         };
@@ -165,7 +172,10 @@ impl Settings {
                     | Parameter::SessionAuthorization
             );
             let index = *parameter as usize;
-            if !keep && self.values[index].0 != self.reset[index].0 && check_context(*parameter, superuser).is_ok() {
+            if !keep
+                && self.values[index].0 != self.reset[index].0
+                && check_context(*parameter, superuser).is_ok()
+            {
                 let previous = std::mem::replace(&mut self.values[index], self.reset[index].clone());
                 let target = Target::Known(*parameter);
                 self.undo.push(Undo { level, local: false, target, previous: Some(previous) });
@@ -281,7 +291,10 @@ impl Settings {
     /// Reported parameters that changed since the last call, with their values.
     pub fn take_reports(&mut self) -> Vec<(&'static str, String)> {
         let reported = std::mem::take(&mut self.reported);
-        reported.into_iter().map(|parameter| (parameter.definition().name, self.show_parameter(parameter))).collect()
+        reported
+            .into_iter()
+            .map(|parameter| (parameter.definition().name, self.show_parameter(parameter)))
+            .collect()
     }
 
     /// All reported parameters, for the start of a session.
@@ -305,10 +318,12 @@ impl Settings {
         match parameter {
             Parameter::DateStyle => datestyle::parse(text, self.formats.date_format, self.formats.date_order)
                 .map(|(format, order)| Value::Text(datestyle::show(format, order)))
-                .map_err(|key| invalid_value(definition, text).detail(format!("Unrecognized key word: \"{key}\"."))),
+                .map_err(|key| {
+                    invalid_value(definition, text).detail(format!("Unrecognized key word: \"{key}\"."))
+                }),
             Parameter::TimeZone => match zone_by_name(text) {
                 Some(zone) => Ok(Value::Text(zone.name().to_string())),
-                None => Err(PgError::unsupported(format!("time zone \"{text}\""))),
+                None => Err(invalid_value(definition, text)),
             },
             Parameter::SearchPath => match split_identifiers(text) {
                 Some(_) => Ok(Value::Text(text.to_string())),
@@ -320,9 +335,12 @@ impl Settings {
 
     /// Rebuilds what is derived from the values.
     fn refresh(&mut self) {
-        let (date_format, date_order) =
-            datestyle::parse(self.text(Parameter::DateStyle), self.formats.date_format, self.formats.date_order)
-                .expect("checked when it was set");
+        let (date_format, date_order) = datestyle::parse(
+            self.text(Parameter::DateStyle),
+            self.formats.date_format,
+            self.formats.date_order,
+        )
+        .expect("checked when it was set");
         let interval_style = match self.text(Parameter::IntervalStyle) {
             "postgres" => IntervalStyle::Postgres,
             "postgres_verbose" => IntervalStyle::PostgresVerbose,
@@ -346,10 +364,32 @@ impl Settings {
     }
 }
 
-/// The zones there are: UTC, under its usual names. The others come with the date and time types.
-fn zone_by_name(name: &str) -> Option<Arc<Zone>> {
-    let known = ["UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu", "Universal"];
-    known.iter().any(|zone| zone.eq_ignore_ascii_case(name)).then(Zone::utc)
+/// A zone by its name in the tz database or its POSIX rule, or a number of hours east of UTC.
+fn zone_by_name(text: &str) -> Option<Arc<Zone>> {
+    const MAX_HOURS: f64 = 168.0;
+    const SECONDS_PER_HOUR: f64 = 3600.0;
+    match text.trim().parse::<f64>() {
+        Ok(hours) => {
+            (hours.abs() <= MAX_HOURS).then(|| Zone::fixed((hours * SECONDS_PER_HOUR).round() as i32))
+        }
+        Err(_) => Zone::load(text.trim()).or_else(|| fixed_by_name(text.trim())),
+    }
+}
+
+/// The canonical name of a fixed zone, `<-07>+07`, read back.
+fn fixed_by_name(text: &str) -> Option<Arc<Zone>> {
+    let inside = text.strip_prefix('<')?.split_once('>')?.0;
+    let (sign, clock) = match inside.split_at_checked(1)? {
+        ("+", clock) => (1, clock),
+        ("-", clock) => (-1, clock),
+        _ => return None,
+    };
+    let mut seconds = 0;
+    for (part, unit) in clock.split(':').zip([3600, 60, 1]) {
+        seconds += part.parse::<i32>().ok()? * unit;
+    }
+    let zone = Zone::fixed(sign * seconds);
+    (zone.name() == text).then_some(zone)
 }
 
 fn is_custom(name: &str) -> bool {
@@ -376,7 +416,9 @@ fn check_context(parameter: Parameter, superuser: bool) -> PgResult<()> {
         Context::Superuser => {
             (code::INSUFFICIENT_PRIVILEGE, format!("permission denied to set parameter \"{name}\""))
         }
-        Context::Internal => (code::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed")),
+        Context::Internal => {
+            (code::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed"))
+        }
         Context::Postmaster => (
             code::CANT_CHANGE_RUNTIME_PARAM,
             format!("parameter \"{name}\" cannot be changed without restarting the server"),
@@ -390,7 +432,6 @@ fn check_context(parameter: Parameter, superuser: bool) -> PgResult<()> {
 
 /// PostgreSQL's SplitIdentifierString: comma-separated names, folded to lower case unless quoted.
 pub fn split_identifiers(text: &str) -> Option<Vec<String>> {
-
     let mut names = Vec::new();
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -444,7 +485,9 @@ mod tests {
     #[test]
     fn set_and_set_local_end_with_their_transaction() {
         let mut settings = Settings::default();
-        let set = |s: &mut Settings, text, local, level| s.set("work_mem", Some(text), local, level, false).expect(text);
+        let set = |s: &mut Settings, text, local, level| {
+            s.set("work_mem", Some(text), local, level, false).expect(text)
+        };
         set(&mut settings, "1MB", false, 1);
         settings.end_level(1, false);
         assert_eq!(work_mem(&settings), "4MB");
@@ -481,10 +524,30 @@ mod tests {
         check("port", "1", true, "55P02 parameter \"port\" cannot be changed without restarting the server");
         check("server_version", "1", true, "55P02 parameter \"server_version\" cannot be changed");
         check("fsync", "off", true, "55P02 parameter \"fsync\" cannot be changed now");
-        check("deadlock_timeout", "1", false, "42501 permission denied to set parameter \"deadlock_timeout\"");
+        check(
+            "deadlock_timeout",
+            "1",
+            false,
+            "42501 permission denied to set parameter \"deadlock_timeout\"",
+        );
         check("datestyle", "foo", false, "22023 invalid value for parameter \"DateStyle\": \"foo\"");
-        check("timezone", "foo/bar", false, "0A000 time zone \"foo/bar\" is not supported yet");
+        check("timezone", "foo/bar", false, "22023 invalid value for parameter \"TimeZone\": \"foo/bar\"");
         check("search_path", "a,,b", false, "22023 invalid value for parameter \"search_path\": \"a,,b\"");
+    }
+
+    /// Expectations taken from PostgreSQL 15.18.
+    #[test]
+    fn zones() {
+        let check = |text: &str, expect: &str| {
+            let mut settings = Settings::default();
+            settings.set("timezone", Some(text), false, 0, false).expect(text);
+            assert_eq!(settings.show("timezone").expect("known"), expect);
+        };
+        check("europe/berlin", "Europe/Berlin");
+        check("UTC", "UTC");
+        check("-7", "<-07>+07");
+        check("<-07>+07", "<-07>+07");
+        check("5.5", "<+05:30>-05:30");
     }
 
     #[test]
@@ -504,7 +567,10 @@ mod tests {
     fn identifier_lists() {
         let check = |text: &str, expect: Option<&[&str]>| {
             let got = split_identifiers(text);
-            assert_eq!(got.as_ref().map(|v| v.iter().map(String::as_str).collect::<Vec<_>>()).as_deref(), expect);
+            assert_eq!(
+                got.as_ref().map(|v| v.iter().map(String::as_str).collect::<Vec<_>>()).as_deref(),
+                expect
+            );
         };
         check("", Some(&[]));
         check("\"$user\", public", Some(&["$user", "public"]));

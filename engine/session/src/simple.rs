@@ -28,7 +28,12 @@ impl Session {
     }
 
     /// Tells an error to the client and undoes what it undoes; fatal errors pass on.
-    pub(crate) fn settle(&mut self, result: PgResult<()>, text: &str, client: &mut dyn Client) -> PgResult<()> {
+    pub(crate) fn settle(
+        &mut self,
+        result: PgResult<()>,
+        text: &str,
+        client: &mut dyn Client,
+    ) -> PgResult<()> {
         self.send_notices(client, text);
         let Err(error) = result else { return Ok(()) };
         self.fail();

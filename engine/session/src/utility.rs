@@ -7,7 +7,9 @@ use crate::session::Session;
 use crate::settings::{Parameter, table::ALL};
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::{Datum, types};
-use redoubt_sql::tree::{SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement, UtilityStatement};
+use redoubt_sql::tree::{
+    SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement, UtilityStatement,
+};
 
 impl Session {
     /// Runs a utility statement and gives its command tag.
@@ -52,7 +54,9 @@ impl Session {
             TransactionStatement::RollbackTo(name) => (Control::RollbackTo(name.as_str()), None),
             TransactionStatement::PrepareTransaction(_)
             | TransactionStatement::CommitPrepared(_)
-            | TransactionStatement::RollbackPrepared(_) => return Err(PgError::unsupported("two-phase commit")),
+            | TransactionStatement::RollbackPrepared(_) => {
+                return Err(PgError::unsupported("two-phase commit"));
+            }
         };
         let isolation = self.settings.text(Parameter::TransactionIsolation).to_string();
         let outcome = self.block.control(control)?;
@@ -130,7 +134,9 @@ impl Session {
                 let text = self.setting_text(name, values)?;
                 self.change_setting(name, Some(&text), set.local)
             }
-            SetAction::Default { name } | SetAction::Reset { name } => self.change_setting(name, None, set.local),
+            SetAction::Default { name } | SetAction::Reset { name } => {
+                self.change_setting(name, None, set.local)
+            }
             SetAction::ResetAll => {
                 let level = self.setting_level();
                 self.settings.reset_all(level, self.facts.superuser);
@@ -140,7 +146,8 @@ impl Session {
             SetAction::Transaction(modes) => {
                 if self.block.status() == b'I' {
                     let message = "SET TRANSACTION can only be used in transaction blocks";
-                    let warning = PgError::report(Severity::Warning, code::NO_ACTIVE_SQL_TRANSACTION, message);
+                    let warning =
+                        PgError::report(Severity::Warning, code::NO_ACTIVE_SQL_TRANSACTION, message);
                     self.notices.borrow_mut().push(warning);
                     return Ok(());
                 }
@@ -159,7 +166,10 @@ impl Session {
         }
         let list = matches!(Parameter::by_name(name), Some(Parameter::SearchPath | Parameter::DateStyle));
         if values.len() > 1 && !list {
-            return Err(PgError::new(code::INVALID_PARAMETER_VALUE, format!("SET {name} takes only one argument")));
+            return Err(PgError::new(
+                code::INVALID_PARAMETER_VALUE,
+                format!("SET {name} takes only one argument"),
+            ));
         }
         let texts: Vec<String> = values
             .iter()
@@ -228,7 +238,8 @@ impl Session {
             for parameter in sorted {
                 let value = self.settings.show_parameter(parameter);
                 let definition = parameter.definition();
-                let row = [Datum::text(definition.name), Datum::text(value), Datum::text(definition.description)];
+                let row =
+                    [Datum::text(definition.name), Datum::text(value), Datum::text(definition.description)];
                 client.data_row(&columns, &row, &env)?;
             }
             return Ok(());
@@ -244,7 +255,8 @@ impl Session {
 pub(crate) fn describe(utility: &UtilityStatement, client: &mut dyn Client) {
     match utility {
         UtilityStatement::Show { name: Some(name) } => {
-            let title = Parameter::by_name(name).map_or(name.as_str(), |parameter| parameter.definition().name);
+            let title =
+                Parameter::by_name(name).map_or(name.as_str(), |parameter| parameter.definition().name);
             client.row_description(&[text_column(title)]);
         }
         UtilityStatement::Show { name: None } => {

@@ -83,7 +83,8 @@ pub struct Definition {
     pub description: &'static str,
 }
 
-const ISOLATION: Kind = Kind::Enum(&["serializable", "repeatable read", "read committed", "read uncommitted"]);
+const ISOLATION: Kind =
+    Kind::Enum(&["serializable", "repeatable read", "read committed", "read uncommitted"]);
 const MESSAGE_LEVELS: Kind =
     Kind::Enum(&["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"]);
 const MAX_INT: i64 = i32::MAX as i64;
@@ -166,7 +167,7 @@ parameters! {
     StatementTimeout "statement_timeout" Kind::Int(0, MAX_INT, Unit::Ms), "0", User, false, BEHAVIOR, "Longest run of a statement; 0 is no limit.";
     SuperuserReservedConnections "superuser_reserved_connections" Kind::Int(0, 262_143, Unit::None), "3", Postmaster, false, CONNECTION, "Sessions kept free for superusers.";
     SynchronousCommit "synchronous_commit" Kind::Enum(&["local", "remote_write", "remote_apply", "on", "off"]), "on", User, false, "Write-Ahead Log / Settings", "Whether COMMIT waits for a write quorum.";
-    TimeZone "TimeZone" Kind::Text, "UTC", User, true, LOCALE, "Zone in which timestamps are shown and read.";
+    TimeZone "TimeZone" Kind::Text, "GMT", User, true, LOCALE, "Zone in which timestamps are shown and read.";
     TransactionDeferrable "transaction_deferrable" Kind::Bool, "off", User, false, BEHAVIOR, "Whether the current transaction is deferrable.";
     TransactionIsolation "transaction_isolation" ISOLATION, "read committed", User, false, BEHAVIOR, "Isolation level of the current transaction.";
     TransactionReadOnly "transaction_read_only" Kind::Bool, "off", User, false, BEHAVIOR, "Whether the current transaction may only read.";

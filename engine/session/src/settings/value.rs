@@ -81,7 +81,11 @@ fn parse_int(definition: &Definition, text: &str, min: i64, max: i64, unit: Unit
     // An exponent's `e` never starts a unit name, but a lone unit such as "min" must not be cut.
     let (number, suffix) = (trimmed[..split].trim(), trimmed[split..].trim());
     let number: f64 = number.parse().map_err(|_| invalid(definition, text))?;
-    let factor = if suffix.is_empty() { 1.0 } else { unit_factor(unit, suffix).ok_or_else(|| bad_unit(definition, text, unit))? };
+    let factor = if suffix.is_empty() {
+        1.0
+    } else {
+        unit_factor(unit, suffix).ok_or_else(|| bad_unit(definition, text, unit))?
+    };
     let value = (number * factor).round();
     if !value.is_finite() || value < min as f64 || value > max as f64 {
         let unit = unit_name(unit);
@@ -131,7 +135,8 @@ fn unit_factor(unit: Unit, suffix: &str) -> Option<f64> {
         ("GB", 1024.0 * 1024.0 * 1024.0),
         ("TB", 1024.0 * 1024.0 * 1024.0 * 1024.0),
     ];
-    let find = |table: &[(&str, f64)]| table.iter().find(|(name, _)| *name == suffix).map(|(_, factor)| *factor);
+    let find =
+        |table: &[(&str, f64)]| table.iter().find(|(name, _)| *name == suffix).map(|(_, factor)| *factor);
     match unit {
         Unit::None => None,
         Unit::Ms => find(TIMES_US).map(|factor| factor / 1e3),
@@ -162,7 +167,10 @@ fn parse_real(definition: &Definition, text: &str, min: f64, max: f64) -> PgResu
     if !(min..=max).contains(&value) {
         return Err(PgError::new(
             code::INVALID_PARAMETER_VALUE,
-            format!("{value} is outside the valid range for parameter \"{}\" ({min} .. {max})", definition.name),
+            format!(
+                "{value} is outside the valid range for parameter \"{}\" ({min} .. {max})",
+                definition.name
+            ),
         ));
     }
     Ok(Value::Real(value))
@@ -187,7 +195,8 @@ fn parse_enum(definition: &Definition, text: &str, words: &[&str]) -> PgResult<V
 fn parse_only(definition: &Definition, text: &str, words: &[&str]) -> PgResult<Value> {
     let plain = |text: &str| text.trim().to_ascii_lowercase().replace(['-', '_'], "");
     let same = |word: &&&str| {
-        plain(word) == plain(text) || matches!((parse_bool(word), parse_bool(text)), (Some(a), Some(b)) if a == b)
+        plain(word) == plain(text)
+            || matches!((parse_bool(word), parse_bool(text)), (Some(a), Some(b)) if a == b)
     };
     match words.iter().find(same) {
         Some(word) => Ok(Value::Text(word.to_string())),
@@ -217,24 +226,48 @@ mod tests {
         check("statement_timeout", " 2 min", "2min");
         check("statement_timeout", "1.5s", "1500ms");
         check("statement_timeout", "0", "0");
-        check("statement_timeout", "1 fortnight", "22023 invalid value for parameter \"statement_timeout\": \"1 fortnight\"");
-        check("statement_timeout", "-1", "22023 -1 ms is outside the valid range for parameter \"statement_timeout\" (0 .. 2147483647)");
+        check(
+            "statement_timeout",
+            "1 fortnight",
+            "22023 invalid value for parameter \"statement_timeout\": \"1 fortnight\"",
+        );
+        check(
+            "statement_timeout",
+            "-1",
+            "22023 -1 ms is outside the valid range for parameter \"statement_timeout\" (0 .. 2147483647)",
+        );
         check("work_mem", "64MB", "64MB");
         check("work_mem", "1024", "1MB");
-        check("work_mem", "12", "22023 12 kB is outside the valid range for parameter \"work_mem\" (64 .. 2147483647)");
+        check(
+            "work_mem",
+            "12",
+            "22023 12 kB is outside the valid range for parameter \"work_mem\" (64 .. 2147483647)",
+        );
         check("shared_buffers", "128MB", "128MB");
         check("shared_buffers", "16", "128kB");
         check("extra_float_digits", "3", "3");
-        check("extra_float_digits", "4", "22023 4 is outside the valid range for parameter \"extra_float_digits\" (-15 .. 3)");
+        check(
+            "extra_float_digits",
+            "4",
+            "22023 4 is outside the valid range for parameter \"extra_float_digits\" (-15 .. 3)",
+        );
         check("array_nulls", "of", "off");
         check("array_nulls", "o", "22023 parameter \"array_nulls\" requires a Boolean value");
         check("bytea_output", "ESCAPE", "escape");
         check("bytea_output", "b64", "22023 invalid value for parameter \"bytea_output\": \"b64\"");
         check("synchronous_commit", "false", "off");
         check("client_encoding", "utf-8", "UTF8");
-        check("client_encoding", "latin1", "0A000 setting client_encoding to \"latin1\" is not supported yet");
+        check(
+            "client_encoding",
+            "latin1",
+            "0A000 setting client_encoding to \"latin1\" is not supported yet",
+        );
         check("standard_conforming_strings", "1", "on");
-        check("standard_conforming_strings", "off", "0A000 setting standard_conforming_strings to \"off\" is not supported yet");
+        check(
+            "standard_conforming_strings",
+            "off",
+            "0A000 setting standard_conforming_strings to \"off\" is not supported yet",
+        );
     }
 
     #[test]
