@@ -122,3 +122,26 @@ fn a_crash_keeps_what_was_committed() {
     b.begin(Isolation::ReadCommitted);
     b.read(|store| assert_eq!(store.view().relation_by_oid(oid).unwrap().unwrap().desc.len(), 2));
 }
+
+#[test]
+fn the_second_of_two_tables_of_one_name_fails() {
+    let server = Server::new();
+    let (mut a, mut b) = (server.connect(POSTGRES), server.connect(POSTGRES));
+    b.begin(Isolation::ReadCommitted);
+    let snapshot = b.txn().latest_snapshot().unwrap();
+    a.run(|ddl| create(ddl, "t"));
+    // What b knows is from before, so only the unique index can stop it.
+    let error = Ddl::new(&b.store(&snapshot), PATH).create_relation(&table("t")).unwrap_err();
+    assert_eq!(error.code(), code::UNIQUE_VIOLATION);
+    assert_eq!(
+        error.message(),
+        "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\""
+    );
+    assert_eq!(
+        error.fields().detail.as_deref(),
+        Some("Key (typname, typnamespace)=(t, 2200) already exists.")
+    );
+    b.abort();
+    let error = b.run_failing(|ddl| ddl.create_relation(&table("t")));
+    assert_eq!(error.message(), "relation \"t\" already exists");
+}
