@@ -13,6 +13,7 @@ mod page;
 mod prune;
 mod scan;
 mod update;
+mod vacuum;
 mod visibility_map;
 
 pub use fetch::FetchBuf;
@@ -22,6 +23,7 @@ pub use lock::LockedRow;
 pub use modify::TmResult;
 pub use scan::{Direction, HeapScan};
 pub use update::{UpdateOptions, Updated};
+pub use vacuum::{VacuumOptions, VacuumStats};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

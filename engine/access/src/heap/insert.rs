@@ -163,7 +163,13 @@ impl Heap {
         let wanted = len + SLOT_BYTES + options.reserve_bytes();
         let known = match tried {
             None => {
-                let target = self.target(backend).or_else(|| self.free.find(wanted));
+                let target = match self.target(backend) {
+                    Some(block) => Some(block),
+                    None => {
+                        self.load_free_space()?;
+                        self.free.find(wanted)
+                    }
+                };
                 target.filter(|&block| block < self.nblocks()).or_else(|| self.nblocks().checked_sub(1))
             }
             Some((block, free)) => {

@@ -84,6 +84,12 @@ impl Pruning {
         Ok(())
     }
 
+    /// Whether the version in this slot goes.
+    pub(super) fn removes(&self, slot: u16) -> bool {
+        let becomes_redirect = self.redirects.iter().any(|&(root, _)| root == slot);
+        becomes_redirect || self.dead.contains(&slot) || self.unused.contains(&slot)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.redirects.is_empty() && self.dead.is_empty() && self.unused.is_empty()
     }
