@@ -201,7 +201,7 @@ impl Analyzer<'_> {
     }
 
     /// A reference in FROM to a WITH query, if the name is one.
-    pub(crate) fn from_cte(
+    pub(crate) fn range_cte(
         &mut self,
         name: &ast::Ident,
         alias: Option<&ast::Alias>,

@@ -21,7 +21,7 @@ struct Yield {
 }
 
 impl Analyzer<'_> {
-    pub(crate) fn from_function(&mut self, raw: &ast::TableFunction) -> PgResult<NsItem> {
+    pub(crate) fn range_function(&mut self, raw: &ast::TableFunction) -> PgResult<NsItem> {
         let calls = expand_unnest(&raw.calls);
         if calls.len() > 1 && !raw.columns.is_empty() {
             let (message, hint) = if raw.rows_from {

@@ -4,6 +4,7 @@
 use crate::analyzer::{Analyzer, Place};
 use crate::candidate::Candidate;
 use crate::coerce::{Coercion, Pathway};
+use crate::func_match::arrange;
 use crate::query::{Aggregate, Call, CallForm, Expr, OrderKey, WindowFunc};
 use redoubt_catalog::rows::PgProc;
 use redoubt_error::{PgError, PgResult, code};
@@ -13,12 +14,12 @@ use std::sync::Arc;
 
 /// A function found, with how the actual arguments map to its parameters.
 #[derive(Clone, Debug)]
-struct Match {
-    proc: Arc<PgProc>,
+pub(crate) struct Match {
+    pub proc: Arc<PgProc>,
     /// For named notation: per parameter, the index of the actual argument.
-    order: Option<Vec<Option<usize>>>,
+    pub order: Option<Vec<Option<usize>>>,
     /// Parameters from this index on are elements of the VARIADIC array.
-    variadic_from: Option<usize>,
+    pub variadic_from: Option<usize>,
 }
 
 /// The outcome of a look-up by name and types.
@@ -405,14 +406,6 @@ impl Analyzer<'_> {
             );
         }
         debug_assert_eq!(direct, call.args.len(), "plain aggregates have no sort keys among their arguments");
-        if proc.proretset || args.iter().any(|arg| matches!(arg, Expr::Call(c) if c.returns_set)) {
-            return Err(PgError::new(
-                code::FEATURE_NOT_SUPPORTED,
-                "aggregate function calls cannot contain set-returning function calls",
-            )
-            .hint("You might be able to move the set-returning function into a LATERAL FROM item.")
-            .at(Some(call.pos)));
-        }
         let order_by = self.aggregate_order(call, &args)?;
         if call.distinct {
             for (arg, raw) in args.iter().zip(&call.args) {
@@ -553,80 +546,4 @@ impl Analyzer<'_> {
             position: Some(call.pos),
         })))
     }
-}
-
-/// Whether a function can take so many arguments in this notation, and with which declared types.
-fn arrange(
-    proc: &Arc<PgProc>,
-    count: usize,
-    names: &[Option<Arc<str>>],
-    variadic: bool,
-) -> Option<Candidate<Match>> {
-    let parameters = proc.pronargs as usize;
-    let defaults = proc.pronargdefaults as usize;
-    if names.iter().any(Option::is_some) {
-        let order = match_named(proc, count, names)?;
-        // Declared types in the order of the actual arguments.
-        let mut args = vec![0; count];
-        for (parameter, source) in order.iter().enumerate() {
-            if let Some(index) = source {
-                args[*index] = proc.proargtypes[parameter];
-            }
-        }
-        return Some(Candidate {
-            args,
-            target: Match { proc: proc.clone(), order: Some(order), variadic_from: None },
-        });
-    }
-    let expand = proc.provariadic != 0 && !variadic && count >= parameters;
-    if expand {
-        let first = parameters - 1;
-        let mut args = proc.proargtypes[..first].to_vec();
-        args.resize(count, proc.provariadic);
-        // VARIADIC "any" takes its arguments as they are.
-        let variadic_from = (proc.provariadic != types::ANY).then_some(first);
-        return Some(Candidate { args, target: Match { proc: proc.clone(), order: None, variadic_from } });
-    }
-    if variadic && proc.provariadic == 0 {
-        return None;
-    }
-    if count > parameters || count + defaults < parameters {
-        return None;
-    }
-    let args = proc.proargtypes[..count].to_vec();
-    Some(Candidate { args, target: Match { proc: proc.clone(), order: None, variadic_from: None } })
-}
-
-/// Named notation: which actual argument each parameter takes; every one without must have a
-/// default (`MatchNamedCall`).
-fn match_named(proc: &PgProc, count: usize, names: &[Option<Arc<str>>]) -> Option<Vec<Option<usize>>> {
-    let parameters = proc.pronargs as usize;
-    if count > parameters || proc.provariadic != 0 {
-        return None;
-    }
-    let declared = proc.proargnames.as_ref()?;
-    // Input parameters only; without modes all are.
-    let inputs: Vec<&Arc<str>> = match &proc.proargmodes {
-        None => declared.iter().collect(),
-        Some(modes) => declared
-            .iter()
-            .zip(modes)
-            .filter(|(_, mode)| matches!(mode, 'i' | 'b' | 'v'))
-            .map(|(name, _)| name)
-            .collect(),
-    };
-    let mut order = vec![None; parameters];
-    for (index, name) in names.iter().enumerate() {
-        let parameter = match name {
-            None => index,
-            Some(name) => inputs.iter().position(|declared| *declared == name)?,
-        };
-        if order.get(parameter)?.is_some() {
-            return None;
-        }
-        order[parameter] = Some(index);
-    }
-    let first_default = parameters - proc.pronargdefaults as usize;
-    let complete = order.iter().enumerate().all(|(index, source)| source.is_some() || index >= first_default);
-    complete.then_some(order)
 }

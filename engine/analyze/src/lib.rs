@@ -22,6 +22,7 @@ mod expr_sublink;
 mod from;
 mod from_function;
 mod func;
+mod func_match;
 mod generic;
 mod group;
 mod group_by;

@@ -54,7 +54,7 @@ impl Analyzer<'_> {
             return Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(into.name.pos())));
         }
         self.level().scope.window_specs = select.windows.clone();
-        let items = self.from_clause(&select.from)?;
+        let items = self.range_list(&select.from)?;
         let mut targets = self.target_list(&select.targets, Place::SelectTarget)?;
         self.mark_origins(&mut targets);
         let quals = self.condition(select.where_clause.as_ref(), Place::Where, "WHERE")?;

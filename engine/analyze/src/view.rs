@@ -15,7 +15,7 @@ pub(crate) const PG_CATALOG: Oid = 11;
 impl Analyzer<'_> {
     /// Adds a view to the range table as a subquery. Privileges on the view are the user's
     /// business, those on what it reads its owner's (unless it says `security_invoker`).
-    pub(crate) fn from_view(&mut self, view: &Relation, alias: Option<&ast::Alias>) -> PgResult<NsItem> {
+    pub(crate) fn range_view(&mut self, view: &Relation, alias: Option<&ast::Alias>) -> PgResult<NsItem> {
         let mut query = self.view_query(view)?;
         let columns = view.desc.attrs.iter().filter(|attribute| !attribute.dropped);
         for (entry, column) in query.target_list.iter_mut().filter(|entry| !entry.junk).zip(columns) {
