@@ -6,7 +6,7 @@ use redoubt_txn::{LockWait, RowLockMode, Txn, Xid};
 
 use crate::heap::Heap;
 use crate::heap::modify::{RowQueue, Stop, TmResult, check, no_such_row};
-use crate::heap::page::tuple;
+use crate::heap::page::{note_prunable, tuple};
 use crate::tuple::{AT_XMAX, Tid, encode_end, mask};
 
 impl Heap {
@@ -36,6 +36,7 @@ impl Heap {
         let end = encode_end(xid, txn.command_for_write(), Tid::INVALID, infomask);
         let slot = PatchTarget::Slot(tid.slot - 1);
         mtr.change(page, &Op::PatchBytes { target: slot, offset: AT_XMAX, bytes: &end });
+        note_prunable(&mut mtr, page, xid);
         target.changed(&mut mtr, page);
         mtr.commit();
         Ok(())

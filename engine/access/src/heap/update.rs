@@ -11,8 +11,8 @@ use redoubt_txn::{LockWait, RowLockMode, Txn, Xid};
 use crate::heap::Heap;
 use crate::heap::insert::{InsertOptions, OP_BYTES, check_size};
 use crate::heap::modify::{RowQueue, Stop, TmResult, check, no_such_row};
-use crate::heap::page::{free_slot, has_room, tuple};
-use crate::heap::prune::{PRUNING_BYTES, Pruning};
+use crate::heap::page::{free_slot, has_room, note_prunable, prune_hint, tuple};
+use crate::heap::prune::{PRUNING_BYTES, Pruning, is_worthwhile};
 use crate::tuple::{AT_XMAX, Tid, encode_end, mask, stamp_new};
 
 /// What the caller knows about an update.
@@ -103,22 +103,29 @@ impl Update<'_> {
         let heap = self.heap;
         let target = heap.pin_for_change(self.tid.block)?;
         // Without room, what pruning takes is reserved as well; it is not worth reserving every time.
-        let fits = has_room(&target.pin.read(), row.len(), 0);
-        let pruning_bytes = if fits { 0 } else { PRUNING_BYTES };
-        let horizon = (!fits).then(|| heap.txns.horizon());
+        let (fits, may_prune) = {
+            let page = target.pin.read();
+            (has_room(&page, row.len(), 0), prune_hint(&page).is_some())
+        };
+        let horizon = (!fits && may_prune).then(|| heap.txns.horizon());
+        let pruning_bytes = if horizon.is_some() { PRUNING_BYTES } else { 0 };
         let mut mtr = heap.pool().begin_mtr(2, row.len() + pruning_bytes + 256)?;
         let page = target.latch(&mut mtr)?;
         self.check(&mtr, page)?;
         if !has_room(mtr.page(page), row.len(), 0) {
-            let Some(horizon) = horizon else { return Err(Stop::Again) };
-            let pruning = Pruning::plan(mtr.page(page), &horizon)?;
-            if pruning.is_empty() {
+            let Some(horizon) = horizon else {
+                // It was full when it was looked at, or it has been filled since.
+                return if fits { Err(Stop::Again) } else { Ok(None) };
+            };
+            if !is_worthwhile(mtr.page(page), &horizon)? {
                 return Ok(None);
             }
-            pruning.apply(&mut mtr, page);
+            Pruning::plan(mtr.page(page), &horizon)?.apply(&mut mtr, page);
             if !has_room(mtr.page(page), row.len(), 0) {
-                target.changed(&mut mtr, page);
-                mtr.commit();
+                if mtr.is_changed() {
+                    target.changed(&mut mtr, page);
+                    mtr.commit();
+                }
                 return Ok(None);
             }
         }
@@ -190,6 +197,7 @@ impl Update<'_> {
         let end = encode_end(self.xid, self.txn.command(), new, infomask);
         let slot = PatchTarget::Slot(self.tid.slot - 1);
         mtr.change(page, &Op::PatchBytes { target: slot, offset: AT_XMAX, bytes: &end });
+        note_prunable(mtr, page, self.xid);
         let heap = self.heap;
         heap.txns.row_locks().carry_over(self.txn, heap.row_key(self.tid), heap.row_key(new));
     }
