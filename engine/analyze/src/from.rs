@@ -82,6 +82,7 @@ impl Analyzer<'_> {
         let what = match relation.kind {
             'p' => "a partitioned table",
             'f' => "a foreign table",
+            _ if relation.class.relrowsecurity => "a table with row-level security",
             _ if inherit
                 && relation.class.relhassubclass
                 && !self.catalog.children_of(relation.oid)?.is_empty() =>

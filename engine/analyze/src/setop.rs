@@ -29,11 +29,16 @@ impl Analyzer<'_> {
         &mut self,
         query: &ast::Query,
         operation: &ast::SetOperation,
+        lenient: bool,
     ) -> PgResult<Query> {
-        if let Some(locking) = query.locking.first() {
+        let locking = query.locking.first();
+        if let Some(locking) = locking.filter(|_| !lenient) {
             return Err(locking_refused(locking));
         }
         let Input { tree, columns } = self.set_operation(operation, true)?;
+        if let Some(locking) = locking {
+            return Err(locking_refused(locking));
+        }
         let first = leftmost(&tree);
         let RteKind::Subquery(leaf) = &self.level().rtable[first].kind else {
             unreachable!("leaves of set operations are subqueries")

@@ -47,7 +47,7 @@ impl Analyzer<'_> {
     fn view_query(&mut self, view: &Relation) -> PgResult<Query> {
         let damaged = || PgError::internal(format!("view \"{}\" has no query", view.name));
         let text = view.view_definition().ok_or_else(damaged)?;
-        let statements = redoubt_sql::parse(text)?;
+        let statements = redoubt_sql::parse(text).map_err(without_position)?;
         let [ast::Statement { kind: ast::StatementKind::Query(raw), .. }] = statements.as_slice() else {
             return Err(damaged());
         };
