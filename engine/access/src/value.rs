@@ -13,7 +13,8 @@
 //! 08..0c      int4 in 0 to 4 bytes     40 numeric  42 bytea  44 array
 //! 10..18      int8 in 0 to 8 bytes     41 text     43 bits   45 record    each: length, then so many bytes
 //! 20..24      oid in 0 to 4 bytes
-//! 28..2c      date in 0 to 4 bytes     80..ff      text of 0 to 127 bytes
+//! 28..2c      date in 0 to 4 bytes     50          reference to a value elsewhere, 10 bytes
+//!                                      80..ff      text of 0 to 127 bytes
 //! ```
 
 use std::sync::Arc;
@@ -51,6 +52,8 @@ const BYTEA: u8 = 0x42;
 const BIT: u8 = 0x43;
 const ARRAY: u8 = 0x44;
 const RECORD: u8 = 0x45;
+/// A reference to a value stored elsewhere, 10 bytes; the heap resolves it before anybody reads the row.
+pub(crate) const EXTERNAL: u8 = 0x50;
 const SHORT_TEXT: u8 = 0x80;
 
 /// How deep arrays and records may nest; a damaged page must not exhaust the stack.
@@ -271,6 +274,7 @@ impl<'a> Values<'a> {
             TIMETZ => 12,
             UUID | INTERVAL => 16,
             NUMERIC..=RECORD => self.len()?,
+            EXTERNAL => 10,
             _ => return Err(damaged("unknown tag")),
         };
         self.take(len).map(drop)

@@ -12,7 +12,7 @@ use redoubt_page::{Op, PAGE_BYTES, PatchTarget};
 use crate::heap::Heap;
 
 /// Bytes per step of a category.
-const STEP_BYTES: usize = PAGE_BYTES / 256;
+pub(super) const STEP_BYTES: usize = PAGE_BYTES / 256;
 /// Blocks whose maximum is kept together.
 const GROUP_BLOCKS: usize = 4000;
 
@@ -109,7 +109,7 @@ const MAP_BYTES: usize = 8000;
 impl Heap {
     /// Reads what an earlier writer wrote down, once.
     pub(super) fn load_free_space(&self) -> PgResult<()> {
-        if self.free.is_loaded() {
+        if self.free.is_loaded() || self.is_overflow {
             return Ok(());
         }
         let mut steps = Vec::new();

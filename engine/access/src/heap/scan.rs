@@ -13,7 +13,7 @@ use redoubt_txn::{Snapshot, ViewCache};
 
 use crate::heap::Heap;
 use crate::heap::page::{Item, item};
-use crate::tuple::{Tid, TupleRef};
+use crate::tuple::{Tid, TupleRef, mask};
 
 /// Which way to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct HeapScan {
     /// The block whose copy is in `page`.
     block: Option<BlockNo>,
     page: Page,
+    /// The row handed out last, if it has long values.
+    whole: Vec<u8>,
     /// The slots (from 1) of that block that the snapshot sees.
     visible: Vec<u16>,
     /// Where in `visible` the row handed out last is; beyond either end when the block is done.
@@ -62,6 +64,7 @@ impl HeapScan {
             end,
             block: None,
             page: Page::absent(PageId::new(0)),
+            whole: Vec::new(),
             visible: Vec::new(),
             at: 0,
             done: None,
@@ -96,7 +99,13 @@ impl HeapScan {
         }
         let slot = self.current_slot().expect("the loop ends with one");
         let block = self.block.expect("a row is in a block");
-        let Item::Tuple(tuple) = item(&self.page, slot) else { unreachable!("only rows are visible") };
+        let Item::Tuple(mut tuple) = item(&self.page, slot) else { unreachable!("only rows are visible") };
+        if tuple.has(mask::EXTERNAL) {
+            self.whole.clear();
+            self.whole.extend_from_slice(tuple.bytes());
+            self.heap.complete(&mut self.whole)?;
+            tuple = TupleRef::new(&self.whole).expect("completing leaves the header");
+        }
         Ok(Some((Tid::new(block, slot), tuple)))
     }
 

@@ -9,8 +9,10 @@ use redoubt_page::{Op, PatchTarget};
 use redoubt_txn::{LockWait, RowLockMode, Txn, Xid};
 
 use crate::heap::Heap;
+use crate::heap::fetch::FetchBuf;
 use crate::heap::insert::{InsertOptions, OP_BYTES, check_size};
 use crate::heap::modify::{RowQueue, Stop, TmResult, check, no_such_row};
+use crate::heap::overflow::INLINE_BYTES;
 use crate::heap::page::{free_slot, has_room, note_prunable, prune_hint, tuple};
 use crate::heap::prune::{PRUNING_BYTES, Pruning, is_worthwhile};
 use crate::tuple::{AT_XMAX, Tid, encode_end, mask, stamp_new};
@@ -61,8 +63,15 @@ impl Heap {
         options: UpdateOptions,
         wait: LockWait,
     ) -> PgResult<Updated> {
-        check_size(row)?;
         let xid = txn.xid()?;
+        // A version's values never change, so the old ones can be looked at before the row is ours.
+        let mut old = FetchBuf::default();
+        let has_old =
+            (row.len() > INLINE_BYTES || self.has_external(tid)?) && self.fetch_short(tid, &mut old)?;
+        let shortened = self.shorten(txn, row, has_old.then(|| old.bytes()))?;
+        let mut short = shortened.row;
+        let row = short.as_deref_mut().unwrap_or(row);
+        check_size(row)?;
         let mode = if options.key_changed { RowLockMode::Update } else { RowLockMode::NoKeyUpdate };
         let mut queue = RowQueue::new(self, txn, tid, mode);
         let mut update = Update { heap: self, txn, tid, xid, mode, options };
@@ -83,7 +92,23 @@ impl Heap {
                 }
             },
         })?;
-        Ok(outcome.unwrap_or_else(|result| Updated { result, tid: Tid::INVALID, hot: false }))
+        match outcome {
+            Ok(updated) => {
+                self.end_external(txn, &shortened.left_behind)?;
+                Ok(updated)
+            }
+            Err(result) => {
+                self.end_external(txn, &shortened.made)?;
+                Ok(Updated { result, tid: Tid::INVALID, hot: false })
+            }
+        }
+    }
+
+    /// Whether the version at `tid` refers to values elsewhere.
+    fn has_external(&self, tid: Tid) -> PgResult<bool> {
+        let pin = self.pin(tid.block)?;
+        let page = pin.read();
+        Ok(tuple(&page, tid.slot).is_some_and(|row| row.has(mask::EXTERNAL)))
     }
 }
 

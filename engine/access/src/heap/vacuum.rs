@@ -101,7 +101,13 @@ impl Heap {
         }
         vacuum.remove_dead()?;
         self.free.publish();
-        self.save_free_space()?;
+        if !self.is_overflow {
+            self.save_free_space()?;
+        }
+        if let Some(overflow) = self.overflow()? {
+            // Its pieces are rows that no index entry points to.
+            overflow.vacuum(backend, &[], options)?;
+        }
         vacuum.stats.empty_tail_pages = self.nblocks() - self.end_of_rows()?;
         Ok(vacuum.stats)
     }
@@ -137,7 +143,8 @@ impl Vacuum<'_> {
     /// Removes dead versions from a page and notes the stubs that are left.
     fn prune(&mut self, block: BlockNo) -> PgResult<()> {
         let heap = self.heap;
-        let (pin, map) = (heap.pin(block)?, heap.pin_map(block)?);
+        let pin = heap.pin(block)?;
+        let map = if heap.is_overflow { None } else { Some(heap.pin_map(block)?) };
         let (mut mtr, page, plan, mut content) = loop {
             let mut mtr = heap.pool().begin_mtr(2, PRUNING_BYTES + 64)?;
             let page = mtr.latch(&pin);
@@ -156,7 +163,11 @@ impl Vacuum<'_> {
         if self.indexes.is_empty() {
             remove_stubs(&mut mtr, page, &std::mem::take(&mut content.stubs));
         }
-        if content.all_visible && content.stubs.is_empty() && !is_all_visible(mtr.page(page)) {
+        if let Some(map) = map
+            && content.all_visible
+            && content.stubs.is_empty()
+            && !is_all_visible(mtr.page(page))
+        {
             heap.mark_all_visible(&mut mtr, page, &map, block);
         }
         heap.free.record(block, mtr.page(page).reclaimable_free_bytes());
