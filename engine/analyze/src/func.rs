@@ -286,6 +286,7 @@ impl Analyzer<'_> {
                     arg_types,
                     ty,
                     input_collation: collation,
+                    form: if call.sql_syntax { CallForm::SqlSyntax } else { CallForm::Function },
                     position: Some(call.pos),
                     ..self.call_of(&proc, args)
                 })))

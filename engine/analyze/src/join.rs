@@ -68,6 +68,7 @@ impl Analyzer<'_> {
             right: Box::new(right.item),
             quals,
             rt: top.rt,
+            using: using.iter().map(|column| column.name.clone()).collect(),
         };
         Ok(Ranged { item, top, names })
     }

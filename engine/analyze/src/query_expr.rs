@@ -301,6 +301,8 @@ pub struct Call {
 pub enum CallForm {
     /// `f(x)`.
     Function,
+    /// SQL's own syntax: EXTRACT, OVERLAY, AT TIME ZONE and the like.
+    SqlSyntax,
     /// `a op b` or `op a`, with the operator's oid and name.
     Operator {
         /// `pg_operator.oid`.
