@@ -47,6 +47,7 @@ impl Analyzer<'_> {
             strict: proc.proisstrict,
             volatility: proc.provolatile,
             returns_set: proc.proretset,
+            variadic: false,
             args,
             arg_types: Vec::new(),
             ty: crate::query::BOOL_TYPE,
@@ -286,6 +287,7 @@ impl Analyzer<'_> {
                     arg_types,
                     ty,
                     input_collation: collation,
+                    variadic: call.variadic || found.target.variadic_from.is_some(),
                     form: if call.sql_syntax { CallForm::SqlSyntax } else { CallForm::Function },
                     position: Some(call.pos),
                     ..self.call_of(&proc, args)
@@ -340,7 +342,8 @@ impl Analyzer<'_> {
     ) -> PgResult<bool> {
         let proc = &found.target.proc;
         let parameters = proc.pronargs as usize;
-        if found.target.order.is_none() && (found.target.variadic_from.is_some() || args.len() == parameters)
+        // VARIADIC "any" takes more arguments than there are parameters.
+        if found.target.order.is_none() && (found.target.variadic_from.is_some() || args.len() >= parameters)
         {
             return Ok(false);
         }

@@ -282,6 +282,9 @@ pub struct Call {
     pub volatility: char,
     /// Returns a set.
     pub returns_set: bool,
+    /// The last argument is the array of a VARIADIC parameter: written with the key word, or built of
+    /// the arguments. Functions with VARIADIC "any" need to know.
+    pub variadic: bool,
     /// Arguments, coerced to the declared types; defaults and VARIADIC arrays filled in.
     pub args: Vec<Expr>,
     /// Actual argument types.

@@ -41,16 +41,17 @@ impl Printer<'_> {
         let name = self.proc_name(&proc)?;
         self.text(&name);
         self.text("(");
-        self.arguments(&call.args, proc.provariadic)?;
+        self.arguments(&call.args, if call.variadic { proc.provariadic } else { 0 })?;
         self.text(")");
         Ok(())
     }
 
-    /// Arguments; those that were gathered into a VARIADIC array are printed one by one.
+    /// Arguments; those that were gathered into the array of a VARIADIC parameter are printed one by one.
     fn arguments(&mut self, args: &[Expr], variadic: u32) -> PgResult<()> {
         let gathered = match args.last() {
-            _ if variadic == 0 || variadic == ANY => None,
-            Some(Expr::Array { elements, .. }) if !elements.is_empty() => Some(elements),
+            _ if variadic == 0 => None,
+            // Nothing is ever gathered for VARIADIC "any".
+            Some(Expr::Array { elements, .. }) if variadic != ANY && !elements.is_empty() => Some(elements),
             Some(_) => {
                 let (last, leading) = args.split_last().expect("there is a last argument");
                 self.list(leading, |p, arg| p.expr(arg, true))?;

@@ -72,18 +72,10 @@ impl Printer<'_> {
         Ok(())
     }
 
-    /// A string literal; with a backslash in it, an escape string.
+    /// A string literal. Backslashes stand for themselves, as standard_conforming_strings is on.
     pub(super) fn quoted(&mut self, text: &str) {
-        if text.contains('\\') {
-            self.out.push('E');
-        }
         self.out.push('\'');
-        for c in text.chars() {
-            if matches!(c, '\'' | '\\') {
-                self.out.push(c);
-            }
-            self.out.push(c);
-        }
+        self.out.push_str(&text.replace('\'', "''"));
         self.out.push('\'');
     }
 }

@@ -187,6 +187,23 @@ impl Printer<'_> {
         if !explicit && !show_implicit {
             return self.paren(arg, false, parent);
         }
+        // A cast to a length is made behind one to the type, which goes without saying.
+        let arg = match arg {
+            Expr::Relabel { arg: inner, ty: same, .. } | Expr::CoerceViaIo { arg: inner, ty: same, .. }
+                if same.type_oid == ty.type_oid && same.typmod == -1 && ty.typmod != -1 =>
+            {
+                inner
+            }
+            Expr::Call(call)
+                if matches!(call.form, CallForm::ExplicitCast | CallForm::ImplicitCast)
+                    && call.ty.type_oid == ty.type_oid
+                    && call.ty.typmod == -1
+                    && ty.typmod != -1 =>
+            {
+                &call.args[0]
+            }
+            arg => arg,
+        };
         match arg {
             // The cast says the type, the constant need not.
             Expr::Const { value, ty: from } if from.type_oid == ty.type_oid && from.typmod == -1 => {

@@ -9,7 +9,7 @@ use redoubt_functions::types;
 use std::sync::Arc;
 
 impl Printer<'_> {
-    pub(super) fn from_clause(&mut self, query: &Query) -> PgResult<()> {
+    pub(super) fn print_from(&mut self, query: &Query) -> PgResult<()> {
         let items: Vec<&FromItem> = query
             .jointree
             .items
@@ -19,11 +19,11 @@ impl Printer<'_> {
         for (index, item) in items.iter().enumerate() {
             if index == 0 {
                 self.keyword(" FROM ", -INDENT, INDENT, 2);
-                self.from_item(item, query)?;
+                self.print_item(item, query)?;
                 continue;
             }
             self.text(", ");
-            let printed = self.aside(|p| p.from_item(item, query))?;
+            let printed = self.aside(|p| p.print_item(item, query))?;
             if printed.starts_with('\n') {
                 self.out.truncate(self.out.trim_end_matches(' ').len());
             } else {
@@ -34,9 +34,9 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn from_item(&mut self, item: &FromItem, query: &Query) -> PgResult<()> {
+    fn print_item(&mut self, item: &FromItem, query: &Query) -> PgResult<()> {
         match item {
-            FromItem::Rte(rt) => self.from_entry(*rt, query),
+            FromItem::Rte(rt) => self.print_entry(*rt, query),
             FromItem::Join { kind, left, right, quals, rt, using } => {
                 let entry = &query.rtable[*rt];
                 let alias = self.scopes.last().and_then(|scope| scope.entries[*rt].0.clone());
@@ -46,7 +46,7 @@ impl Printer<'_> {
                 }
                 // Inside, its parts still go by their own names.
                 let hidden = alias.as_ref().map(|_| self.enter_join(left, right, query));
-                self.from_item(left, query)?;
+                self.print_item(left, query)?;
                 let word = match (kind, quals) {
                     (JoinKind::Inner, None) => " CROSS JOIN ",
                     (JoinKind::Inner, Some(_)) => " JOIN ",
@@ -59,7 +59,7 @@ impl Printer<'_> {
                 if inner {
                     self.text("(");
                 }
-                self.from_item(right, query)?;
+                self.print_item(right, query)?;
                 if inner {
                     self.text(")");
                 }
@@ -113,7 +113,7 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn from_entry(&mut self, rt: usize, query: &Query) -> PgResult<()> {
+    fn print_entry(&mut self, rt: usize, query: &Query) -> PgResult<()> {
         let entry = &query.rtable[rt];
         let scope = self.scopes.last().ok_or_else(|| PgError::internal("FROM outside of a query"))?;
         let name = scope.entries[rt].0.clone().unwrap_or_default();

@@ -123,7 +123,7 @@ impl Printer<'_> {
             }
         }
         self.target_list(&query.target_list, columns, names_matter)?;
-        self.from_clause(query)?;
+        self.print_from(query)?;
         if let Some(condition) = &query.jointree.quals {
             self.keyword(" WHERE ", -INDENT, INDENT, 1);
             self.expr(condition, false)?;
@@ -196,8 +196,9 @@ impl Printer<'_> {
                     Expr::Var(var) => p.variable(var, true)?,
                     expr => {
                         p.expr(expr, true)?;
+                        let merged = p.join_column(expr).map(|column| column.name.to_string());
                         // Nobody need see the name that an expression has for want of another.
-                        (!names_matter).then(|| "?column?".to_string())
+                        merged.or_else(|| (!names_matter).then(|| "?column?".to_string()))
                     }
                 };
                 if own.as_deref() != Some(&**name) {

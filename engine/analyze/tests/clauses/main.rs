@@ -8,6 +8,7 @@
 mod client;
 mod env;
 mod print;
+mod printed;
 mod recorded;
 mod schema;
 mod trees;

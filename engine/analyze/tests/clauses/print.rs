@@ -142,7 +142,7 @@ fn write_entry(out: &mut String, index: usize, entry: &RangeTblEntry, depth: usi
 fn from_item(item: &FromItem) -> String {
     match item {
         FromItem::Rte(rt) => rt.to_string(),
-        FromItem::Join { kind, left, right, quals, rt } => {
+        FromItem::Join { kind, left, right, quals, rt, .. } => {
             let on = quals.as_ref().map_or(String::new(), |quals| format!(" on {}", expr(quals)));
             format!("({} {kind:?} {}{on} as {rt})", from_item(left), from_item(right))
         }

@@ -419,6 +419,7 @@ impl LevelPlanner<'_, '_> {
             strict: proc.strict,
             volatility: proc.volatility,
             returns_set: false,
+            variadic: false,
             args: vec![left, right],
             arg_types,
             ty: BOOL_TYPE,
