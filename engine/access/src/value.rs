@@ -21,9 +21,11 @@ use std::sync::Arc;
 
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{
-    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Interval, PlainEnv, RecordValue, TidValue,
-    TimeTz, TupleDesc, io, types,
+    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Interval, RecordValue, TidValue, TimeTz,
+    TupleDesc,
 };
+
+mod numeric;
 
 const NULL: u8 = 0x00;
 const FALSE: u8 = 0x01;
@@ -122,7 +124,7 @@ fn encode_nested(datum: &Datum, out: &mut Vec<u8>, depth: u32) -> PgResult<()> {
 fn encode_body(datum: &Datum, body: &mut Vec<u8>, depth: u32) -> PgResult<u8> {
     match datum {
         Datum::Numeric(_) => {
-            io::send(datum, types::NUMERIC, &PlainEnv::default(), body)?;
+            numeric::encode(datum, body)?;
             Ok(NUMERIC)
         }
         Datum::Bit(value) => {
@@ -244,7 +246,7 @@ impl<'a> Values<'a> {
             }),
             TEXT => Datum::Text(text(self.long()?)?),
             BYTEA => Datum::Bytea(self.long()?.into()),
-            NUMERIC => io::recv(types::NUMERIC, -1, self.long()?, &PlainEnv::default())?,
+            NUMERIC => numeric::decode(self.long()?)?,
             BIT => self.nested()?.bits()?,
             ARRAY => self.nested()?.array_value()?,
             RECORD => self.nested()?.record_value()?,

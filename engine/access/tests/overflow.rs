@@ -98,6 +98,15 @@ fn versions_share_what_did_not_change() {
     let mut tid = put(&heap, &txn, 1, &long);
     txn.commit().unwrap();
     let blocks = overflow_blocks(&engine);
+    for amount in -9..0 {
+        let txn = begin(&engine);
+        tid = update(&heap, &txn, tid, amount, &long);
+        txn.commit().unwrap();
+        // Only what the latest version refers to is safe from vacuum.
+        drop(begin(&engine).statement_snapshot().unwrap());
+        vacuum(&engine, &heap);
+        assert_eq!(notes(&heap, begin(&engine).statement_snapshot().unwrap()).concat(), long);
+    }
     let reader = begin(&engine);
     let first = reader.statement_snapshot().unwrap();
     for amount in 1..50 {

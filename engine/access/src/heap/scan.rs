@@ -56,10 +56,13 @@ impl HeapScan {
     /// A scan over the blocks from `first` to before `end`.
     pub fn over(heap: Arc<Heap>, snapshot: Snapshot, first: BlockNo, end: BlockNo) -> Self {
         let end = end.min(heap.nblocks());
+        // As in PostgreSQL, a scan of more than a quarter of the pool must not push everything else out of it.
+        let is_large = (end.saturating_sub(first) as usize) > heap.pool().capacity_pages() / 4;
+        let access = if is_large { Access::Once } else { Access::Normal };
         Self {
             heap,
             snapshot,
-            access: Access::Normal,
+            access,
             first: first.min(end),
             end,
             block: None,
@@ -72,7 +75,7 @@ impl HeapScan {
         }
     }
 
-    /// Keeps the scan from pushing other pages out of the pool.
+    /// Keeps the scan from pushing other pages out of the pool, however small it is.
     pub fn once(mut self) -> Self {
         self.access = Access::Once;
         self
