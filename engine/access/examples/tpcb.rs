@@ -4,7 +4,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -163,16 +163,16 @@ impl Bank {
     }
 
     fn run(&self, what: &str, threads: usize, time: Duration) {
-        let (running, count) = (AtomicBool::new(true), AtomicU64::new(0));
+        let count = AtomicU64::new(0);
         let start = Instant::now();
         thread::scope(|scope| {
             for seed in 0..threads {
-                let (running, count) = (&running, &count);
+                let count = &count;
                 scope.spawn(move || {
                     let mut dice = seed as u64 + 0x9e37_79b9_7f4a_7c15;
                     let backend = self.engine.txns().connect(seed as i32);
                     let mut scratch = Scratch::default();
-                    while running.load(Ordering::Relaxed) {
+                    while start.elapsed() < time {
                         dice ^= dice << 13;
                         dice ^= dice >> 7;
                         dice ^= dice << 17;
@@ -187,8 +187,6 @@ impl Bank {
                     }
                 });
             }
-            thread::sleep(time);
-            running.store(false, Ordering::Relaxed);
         });
         let (count, elapsed) = (count.into_inner(), start.elapsed());
         let micros = elapsed.as_secs_f64() * 1e6 * threads as f64 / count as f64;
