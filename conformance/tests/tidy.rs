@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("access", &["page", "buffer", "txn", "functions", "error"]),
     ("catalog", &["page", "buffer", "txn", "access", "functions", "error"]),
     ("analyze", &["sql", "catalog", "functions", "error"]),
-    ("plan", &["analyze", "catalog", "functions", "error"]),
+    ("plan", &["sql", "analyze", "catalog", "functions", "error"]),
     ("exec", &["page", "plan", "analyze", "catalog", "access", "txn", "buffer", "functions", "error"]),
     (
         "session",

@@ -5,14 +5,17 @@
 mod delete;
 mod fetch;
 mod free_space;
+mod in_place;
 mod insert;
 mod liveness;
 mod lock;
 mod modify;
+mod overflow;
 mod page;
 mod prune;
 mod scan;
 mod update;
+mod vacuum;
 mod visibility_map;
 
 pub use fetch::FetchBuf;
@@ -22,11 +25,15 @@ pub use lock::LockedRow;
 pub use modify::TmResult;
 pub use scan::{Direction, HeapScan};
 pub use update::{UpdateOptions, Updated};
+pub use vacuum::{VacuumOptions, VacuumStats};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use redoubt_buffer::{Access, BlockNo, BufferPool, PinnedPage, RelKey, RelNode, Relation, Space, kinds};
+use parking_lot::Mutex;
+use redoubt_buffer::{
+    Access, BlockNo, BufferPool, Fork, PinnedPage, RelKey, RelNode, Relation, Space, kinds,
+};
 use redoubt_error::PgResult;
 use redoubt_txn::{StatusMissing, TxnManager};
 
@@ -57,15 +64,25 @@ pub struct Heap {
     main: Arc<Relation>,
     map: VisibilityMap,
     free: FreeSpace,
+    /// Values too long for their rows, once there are any.
+    overflow: Mutex<Option<Arc<Heap>>>,
+    /// Whether this is such a fork itself.
+    is_overflow: bool,
     targets: [AtomicU32; TARGETS],
 }
 
 impl Heap {
     pub(crate) fn open(space: Arc<Space>, txns: TxnManager, node: RelNode, table: TableId) -> PgResult<Self> {
-        let main = space.existing_relation(RelKey::main(node))?;
-        let map = VisibilityMap::open(&space, node)?;
+        Self::open_fork(space, txns, RelKey::main(node), table)
+    }
+
+    fn open_fork(space: Arc<Space>, txns: TxnManager, key: RelKey, table: TableId) -> PgResult<Self> {
+        let main = space.existing_relation(key)?;
+        let is_overflow = key.fork == Fork::Overflow;
+        let map = if is_overflow { VisibilityMap::default() } else { VisibilityMap::open(&space, key.node)? };
+        let (free, overflow) = (FreeSpace::default(), Mutex::new(None));
         let targets = std::array::from_fn(|_| AtomicU32::new(NO_TARGET));
-        Ok(Self { space, txns, table, main, map, free: FreeSpace::default(), targets })
+        Ok(Self { space, txns, table, main, map, free, overflow, is_overflow, targets })
     }
 
     /// Its storage's number.

@@ -32,6 +32,6 @@ pub use btree::{
 pub use engine::Engine;
 pub use heap::{
     Direction, FetchBuf, Heap, HeapScan, InsertOptions, Liveness, LockedRow, MAX_TUPLE_BYTES, TableId,
-    TmResult, UpdateOptions, Updated,
+    TmResult, UpdateOptions, Updated, VacuumOptions, VacuumStats,
 };
 pub use tuple::{HEADER_BYTES, MAX_COLUMNS, Tid, TupleRef, deform, deform_needed, form_tuple, same_columns};

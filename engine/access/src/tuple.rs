@@ -68,6 +68,8 @@ pub(crate) mod mask {
     pub(crate) const KEYS_UPDATED: u16 = 4;
     /// It replaced another version.
     pub(crate) const UPDATED: u16 = 8;
+    /// Some of its values are references to where they are.
+    pub(crate) const EXTERNAL: u16 = 16;
 }
 
 /// A row version in memory.
@@ -225,8 +227,15 @@ pub fn same_columns(a: TupleRef<'_>, b: TupleRef<'_>, columns: &[bool]) -> PgRes
     Ok(true)
 }
 
+/// Says whether some of a row's values are references.
+pub(crate) fn set_external(tuple: &mut [u8], external: bool) {
+    let infomask = u16_at(tuple, AT_INFOMASK) & !mask::EXTERNAL | if external { mask::EXTERNAL } else { 0 };
+    tuple[AT_INFOMASK..AT_INFOMASK + 2].copy_from_slice(&infomask.to_le_bytes());
+}
+
 /// Fills in the header of a version that is about to be stored.
 pub(crate) fn stamp_new(tuple: &mut [u8], xmin: Xid, cmin: CommandId, infomask: u16) {
+    let infomask = infomask | u16_at(tuple, AT_INFOMASK) & mask::EXTERNAL;
     tuple[..8].copy_from_slice(&xmin.get().to_le_bytes());
     tuple[8..12].copy_from_slice(&cmin.get().to_le_bytes());
     tuple[12..AT_INFOMASK].fill(0);

@@ -13,16 +13,19 @@
 //! 08..0c      int4 in 0 to 4 bytes     40 numeric  42 bytea  44 array
 //! 10..18      int8 in 0 to 8 bytes     41 text     43 bits   45 record    each: length, then so many bytes
 //! 20..24      oid in 0 to 4 bytes
-//! 28..2c      date in 0 to 4 bytes     80..ff      text of 0 to 127 bytes
+//! 28..2c      date in 0 to 4 bytes     50          reference to a value elsewhere, 10 bytes
+//!                                      80..ff      text of 0 to 127 bytes
 //! ```
 
 use std::sync::Arc;
 
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{
-    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Interval, PlainEnv, RecordValue, TidValue,
-    TimeTz, TupleDesc, io, types,
+    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Interval, RecordValue, TidValue, TimeTz,
+    TupleDesc,
 };
+
+mod numeric;
 
 const NULL: u8 = 0x00;
 const FALSE: u8 = 0x01;
@@ -51,6 +54,8 @@ const BYTEA: u8 = 0x42;
 const BIT: u8 = 0x43;
 const ARRAY: u8 = 0x44;
 const RECORD: u8 = 0x45;
+/// A reference to a value stored elsewhere, 10 bytes; the heap resolves it before anybody reads the row.
+pub(crate) const EXTERNAL: u8 = 0x50;
 const SHORT_TEXT: u8 = 0x80;
 
 /// How deep arrays and records may nest; a damaged page must not exhaust the stack.
@@ -119,7 +124,7 @@ fn encode_nested(datum: &Datum, out: &mut Vec<u8>, depth: u32) -> PgResult<()> {
 fn encode_body(datum: &Datum, body: &mut Vec<u8>, depth: u32) -> PgResult<u8> {
     match datum {
         Datum::Numeric(_) => {
-            io::send(datum, types::NUMERIC, &PlainEnv::default(), body)?;
+            numeric::encode(datum, body)?;
             Ok(NUMERIC)
         }
         Datum::Bit(value) => {
@@ -241,7 +246,7 @@ impl<'a> Values<'a> {
             }),
             TEXT => Datum::Text(text(self.long()?)?),
             BYTEA => Datum::Bytea(self.long()?.into()),
-            NUMERIC => io::recv(types::NUMERIC, -1, self.long()?, &PlainEnv::default())?,
+            NUMERIC => numeric::decode(self.long()?)?,
             BIT => self.nested()?.bits()?,
             ARRAY => self.nested()?.array_value()?,
             RECORD => self.nested()?.record_value()?,
@@ -271,6 +276,7 @@ impl<'a> Values<'a> {
             TIMETZ => 12,
             UUID | INTERVAL => 16,
             NUMERIC..=RECORD => self.len()?,
+            EXTERNAL => 10,
             _ => return Err(damaged("unknown tag")),
         };
         self.take(len).map(drop)

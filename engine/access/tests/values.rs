@@ -5,8 +5,8 @@ use std::sync::Arc;
 use redoubt_access::value::{Values, encode};
 use redoubt_access::{TupleRef, deform, deform_needed, form_tuple, same_columns};
 use redoubt_functions::{
-    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Interval, RecordValue, TidValue, TimeTz,
-    TupleDesc, types,
+    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Interval, PlainEnv, RecordValue, TidValue,
+    TimeTz, TupleDesc, io, types,
 };
 
 fn stored(datum: &Datum) -> Vec<u8> {
@@ -74,6 +74,40 @@ fn values_come_back() {
         let mut values = Values::new(&bytes);
         assert_eq!(values.raw().unwrap(), bytes);
         assert!(values.is_empty());
+    }
+}
+
+#[test]
+fn numbers_come_back() {
+    let env = PlainEnv::default();
+    for (text, bytes) in [
+        ("0", 4),
+        ("0.00", 4),
+        ("1", 6),
+        ("-1234.56", 8),
+        ("12345678.9", 10),
+        ("1e-200", 9),
+        ("0.0000000000000000000000000000000001", 8),
+        ("1e1000", 8),
+        ("9999999999999999999999999999999999999999.9999999999999999999999999999999999999", 46),
+        ("NaN", 4),
+        ("Infinity", 6),
+        ("-Infinity", 6),
+    ] {
+        let number = io::input(types::NUMERIC, -1, text, &env).unwrap();
+        let stored = stored(&number);
+        let back = Values::new(&stored).read().unwrap();
+        let show = |number| io::output_string(number, types::NUMERIC, &env).unwrap();
+        assert_eq!(show(&back), show(&number));
+        assert!(stored.len() <= bytes, "{text} takes {} bytes", stored.len());
+        for end in 0..stored.len() {
+            assert!(Values::new(&stored[..end]).read().is_err());
+        }
+        for at in 0..stored.len() {
+            let mut bent = stored.clone();
+            bent[at] ^= 0xff;
+            let _ = Values::new(&bent).read();
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use redoubt_sql::tree as ast;
 pub(crate) struct GroupingCall {
     /// The arguments, as the level they belong to sees them, with where they stand.
     args: Vec<(Expr, usize)>,
+    /// Where the call stands.
+    position: usize,
 }
 
 /// What is being placed, for messages.
@@ -56,7 +58,7 @@ fn refused_place(place: Place, placed: Placed) -> Option<&'static str> {
         Place::Limit => "LIMIT",
         Place::Offset => "OFFSET",
         Place::Returning => "RETURNING",
-        Place::Values => "VALUES",
+        Place::Values | Place::SingleValues => "VALUES",
         Place::CheckConstraint => "check constraints",
         Place::ColumnDefault => "DEFAULT expressions",
         Place::GeneratedColumn => "column generation expressions",
@@ -137,11 +139,28 @@ impl Analyzer<'_> {
         };
         if min_agg == Some(up) {
             let own = |node: &Expr, depth: usize| aggregation_level(node) == Some(up + depth);
-            let position = parts.iter().find_map(|part| first_position(part, &own));
+            let position = parts.iter().find_map(|part| {
+                let grouping = || self.grouping_position(part, up);
+                first_position(part, &own).or_else(grouping)
+            });
             let message = "aggregate function calls cannot be nested";
             return Err(PgError::new(code::GROUPING_ERROR, message).at(position));
         }
         Ok(up)
+    }
+
+    /// Where a GROUPING call of a level stands in an expression.
+    fn grouping_position(&self, expr: &Expr, up: usize) -> Option<usize> {
+        let mut found = None;
+        visit::visit(expr, 0, &mut |node, depth| {
+            if let Expr::Grouping { keys, levels_up } = node
+                && *levels_up == up + depth
+            {
+                found = self.level_up(up).scope.grouping_calls.get(keys[0]).map(|call| call.position);
+            }
+            found.is_none()
+        });
+        found
     }
 
     /// GROUPING(...): its arguments are matched with GROUP BY when that is known
@@ -173,7 +192,7 @@ impl Analyzer<'_> {
         let index = self.levels.len() - 1 - up;
         let level = &mut self.levels[index];
         level.has_aggs = true;
-        level.scope.grouping_calls.push(GroupingCall { args: analyzed });
+        level.scope.grouping_calls.push(GroupingCall { args: analyzed, position });
         Ok(Expr::Grouping { keys: vec![level.scope.grouping_calls.len() - 1], levels_up: up })
     }
 

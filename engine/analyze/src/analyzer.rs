@@ -50,6 +50,8 @@ pub enum Place {
     Offset,
     /// VALUES lists.
     Values,
+    /// The one list of INSERT ... VALUES, which is as good as a target list.
+    SingleValues,
     /// CHECK constraints.
     CheckConstraint,
     /// DEFAULT expressions.

@@ -159,7 +159,14 @@ impl Analyzer<'_> {
         if raw.nulls_first.is_some() {
             return refuse("NULLS FIRST/LAST");
         }
-        let expr = self.expr(&raw.expr, Place::IndexExpression)?;
+        let expr = match &raw.expr {
+            // A plain column is pointed at by the parenthesis before it.
+            ast::Expr::Column(column) if column.parts.len() == 1 => self.expr(
+                &ast::Expr::Column(ast::ColumnRef { pos: position, ..column.clone() }),
+                Place::IndexExpression,
+            )?,
+            expr => self.expr(expr, Place::IndexExpression)?,
+        };
         let collation = match &raw.collation {
             Some(name) => Some(self.resolve_collation(name, name.pos())?),
             None => None,

@@ -16,8 +16,12 @@ pub(crate) struct Recursion {
     aliases: Vec<ast::Ident>,
     /// Output columns, known when the non-recursive term has been analyzed.
     columns: Option<(Vec<Arc<str>>, Vec<ColumnType>)>,
-    /// It is a UNION, the only form that recursion works with.
-    is_union: bool,
+    /// Why it cannot be recursive: it is no UNION.
+    wrong_form: Option<&'static str>,
+    /// A clause around the UNION that recursion does not work with, and where it stands.
+    decoration: Option<(&'static str, Option<usize>)>,
+    /// Its own WITH clause is being analyzed.
+    in_with: bool,
     /// How often it referred to itself.
     references: usize,
     position: usize,
@@ -67,7 +71,9 @@ impl Analyzer<'_> {
                 name: cte.name.name.clone(),
                 aliases: cte.columns.clone(),
                 columns: None,
-                is_union: union_of(&cte.query).is_some(),
+                wrong_form: wrong_form(&cte.query),
+                decoration: decoration(&cte.query),
+                in_with: false,
                 references: 0,
                 position: cte.pos,
             });
@@ -96,7 +102,6 @@ impl Analyzer<'_> {
         }
         if let Some((_, expected)) = expected.filter(|_| is_recursive) {
             self.check_recursive_types(cte, &expected, &columns)?;
-            check_recursive_clauses(&cte.query)?;
         }
         Ok(Cte {
             name: cte.name.name.clone(),
@@ -114,12 +119,27 @@ impl Analyzer<'_> {
         self.in_level(|analyzer| {
             analyzer.level().scope.parent_cte = is_union;
             match &cte.query {
-                ast::DmlStatement::Select(query) => analyzer.query(query, true),
+                ast::DmlStatement::Select(query) => {
+                    if let Some(with) = &query.with {
+                        analyzer.own_with(recursive);
+                        analyzer.with_clause(with)?;
+                        analyzer.own_with(false);
+                    }
+                    analyzer.query_without_with(query, true, recursive)
+                }
                 ast::DmlStatement::Insert(insert) => analyzer.insert(insert),
                 ast::DmlStatement::Update(update) => analyzer.update(update),
                 ast::DmlStatement::Delete(delete) => analyzer.delete(delete),
             }
         })
+    }
+
+    /// Enters or leaves the WITH clause of a query that may be recursive.
+    fn own_with(&mut self, in_with: bool) {
+        let above = self.levels.len() - 2;
+        if let Some(recursion) = &mut self.levels[above].scope.recursive {
+            recursion.in_with = in_with;
+        }
     }
 
     /// The non-recursive term gives a recursive query its columns (`determineRecursiveColTypes`).
@@ -201,7 +221,7 @@ impl Analyzer<'_> {
     }
 
     /// A reference in FROM to a WITH query, if the name is one.
-    pub(crate) fn from_cte(
+    pub(crate) fn range_cte(
         &mut self,
         name: &ast::Ident,
         alias: Option<&ast::Alias>,
@@ -242,20 +262,23 @@ impl Analyzer<'_> {
         let recursion = self.levels[at].scope.recursive.as_mut().expect("it was found there");
         let refuse =
             |message: String, at: usize| Err(PgError::new(code::INVALID_RECURSION, message).at(Some(at)));
-        if !recursion.is_union {
-            let message = format!(
-                "recursive query \"{}\" does not have the form non-recursive-term UNION [ALL] recursive-term",
-                recursion.name
-            );
-            return refuse(message, recursion.position);
+        if let Some(wrong) = recursion.wrong_form {
+            return refuse(format!("recursive query \"{}\" {wrong}", recursion.name), recursion.position);
         }
         let reference = format!("recursive reference to query \"{}\" must not appear", recursion.name);
-        let Some(columns) = recursion.columns.clone() else {
-            return refuse(format!("{reference} within its non-recursive term"), name.pos);
-        };
+        if recursion.in_with {
+            return refuse(format!("{reference} within a subquery"), name.pos);
+        }
+        if let Some((clause, position)) = recursion.decoration {
+            let message = format!("{clause} in a recursive query is not implemented");
+            return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(position));
+        }
         if let Some(place) = blocked {
             return refuse(format!("{reference} within {place}"), name.pos);
         }
+        let Some(columns) = recursion.columns.clone() else {
+            return refuse(format!("{reference} within its non-recursive term"), name.pos);
+        };
         if recursion.references > 0 {
             return refuse(format!("{reference} more than once"), name.pos);
         }
@@ -293,22 +316,29 @@ fn non_recursive_target(query: &ast::DmlStatement, index: usize) -> Option<usize
     }
 }
 
-/// Clauses around a recursive UNION are not implemented, in PostgreSQL neither.
-fn check_recursive_clauses(query: &ast::DmlStatement) -> PgResult<()> {
-    let ast::DmlStatement::Select(query) = query else { return Ok(()) };
-    let (clause, position) = if let Some(sort) = query.order_by.first() {
-        ("ORDER BY", sort.expr.location())
+/// Why a query cannot refer to itself.
+fn wrong_form(query: &ast::DmlStatement) -> Option<&'static str> {
+    match query {
+        ast::DmlStatement::Select(_) if union_of(query).is_some() => None,
+        ast::DmlStatement::Select(_) => {
+            Some("does not have the form non-recursive-term UNION [ALL] recursive-term")
+        }
+        _ => Some("must not contain data-modifying statements"),
+    }
+}
+
+/// A clause around a UNION that is not implemented for recursive ones, in PostgreSQL neither.
+fn decoration(query: &ast::DmlStatement) -> Option<(&'static str, Option<usize>)> {
+    let ast::DmlStatement::Select(query) = query else { return None };
+    if let Some(sort) = query.order_by.first() {
+        Some(("ORDER BY", Some(sort.expr.location())))
     } else if let Some(offset) = &query.limit.offset {
-        ("OFFSET", offset.location())
+        Some(("OFFSET", Some(offset.location())))
     } else if let Some(count) = &query.limit.count {
-        ("LIMIT", count.location())
-    } else if let Some(locking) = query.locking.first() {
-        ("FOR UPDATE/SHARE", locking.pos)
+        Some(("LIMIT", Some(count.location())))
     } else {
-        return Ok(());
-    };
-    let message = format!("{clause} in a recursive query is not implemented");
-    Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(position)))
+        query.locking.first().map(|_| ("FOR UPDATE/SHARE", None))
+    }
 }
 
 fn too_many_names(name: &str, available: usize, given: usize, position: usize) -> PgError {

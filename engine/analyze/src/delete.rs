@@ -13,7 +13,7 @@ impl Analyzer<'_> {
         }
         let (_, target) = self.target_table(&raw.relation, Perms::DELETE, true)?;
         let rt = target.rt;
-        let items = self.from_beside_target(target, &raw.using)?;
+        let items = self.range_beside_target(target, &raw.using)?;
         let quals = self.condition(raw.where_clause.as_ref(), Place::Where, "WHERE")?;
         let returning = self.returning(&raw.returning)?;
         let mut query = self.finish_level(CommandType::Delete, Targets::default());

@@ -35,10 +35,6 @@ impl Analyzer<'_> {
     /// that recursion stays within a session's stack.
     fn transform(&mut self, expr: &ast::Expr) -> PgResult<Expr> {
         match expr {
-            ast::Expr::Column(column) if column.star => {
-                Err(PgError::new(code::SYNTAX_ERROR, "row expansion via \"*\" is not supported here")
-                    .at(Some(column.pos)))
-            }
             ast::Expr::Column(column) => self.resolve_column(column),
             ast::Expr::Param { number, pos } => {
                 let number = *number as usize;

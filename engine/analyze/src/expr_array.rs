@@ -7,6 +7,7 @@ use crate::query::{ColumnType, Expr, RteKind};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, types};
 use redoubt_sql::tree as ast;
+use std::sync::Arc;
 
 impl Analyzer<'_> {
     /// ARRAY[...]. `target` is the array type, element type and modifier that a cast around it asks
@@ -114,9 +115,10 @@ impl Analyzer<'_> {
                 ast::Indirection::Field(name) => {
                     value = self.subscript(value, &std::mem::take(&mut subscripts), arg.location())?;
                     let type_oid = value.ty().type_oid;
+                    let relation = self.whole_row_name(&value);
                     value = match self.field_of(value, &name.name)? {
                         Some(field) => field,
-                        None => return Err(self.missing_field(type_oid, name)?),
+                        None => return Err(self.missing_field(relation, type_oid, name, arg.location())?),
                     };
                 }
             }
@@ -124,13 +126,33 @@ impl Analyzer<'_> {
         self.subscript(value, &subscripts, arg.location())
     }
 
-    fn missing_field(&self, type_oid: Oid, name: &ast::Ident) -> PgResult<PgError> {
+    /// The FROM item that a value is the whole row of.
+    fn whole_row_name(&self, value: &Expr) -> Option<Arc<str>> {
+        match value {
+            Expr::Var(var) if var.attno == 0 => {
+                Some(self.level_up(var.levels_up).rtable[var.rt].alias.clone())
+            }
+            _ => None,
+        }
+    }
+
+    fn missing_field(
+        &self,
+        relation: Option<Arc<str>>,
+        type_oid: Oid,
+        name: &ast::Ident,
+        position: usize,
+    ) -> PgResult<PgError> {
+        if let Some(relation) = relation {
+            let message = format!("column {relation}.{} does not exist", name.name);
+            return Ok(PgError::new(code::UNDEFINED_COLUMN, message).at(Some(position)));
+        }
         if type_oid == types::RECORD {
             return Ok(PgError::new(
                 code::UNDEFINED_COLUMN,
                 format!("could not identify column \"{}\" in record data type", name.name),
             )
-            .at(Some(name.pos)));
+            .at(Some(position)));
         }
         let type_name = self.type_name(type_oid)?;
         if self.is_composite(type_oid)? {
@@ -138,7 +160,7 @@ impl Analyzer<'_> {
                 code::UNDEFINED_COLUMN,
                 format!("column \"{}\" not found in data type {type_name}", name.name),
             )
-            .at(Some(name.pos)));
+            .at(Some(position)));
         }
         Ok(PgError::new(
             code::WRONG_OBJECT_TYPE,
@@ -147,7 +169,7 @@ impl Analyzer<'_> {
                 name.name
             ),
         )
-        .at(Some(name.pos)))
+        .at(Some(position)))
     }
 
     fn subscript(&mut self, value: Expr, steps: &[&ast::Indirection], position: usize) -> PgResult<Expr> {
@@ -235,6 +257,13 @@ impl Analyzer<'_> {
                     })));
                 }
             }
+        }
+        // ROW(...) calls its fields f1, f2 and so on.
+        if let Expr::Row { fields, .. } = &arg
+            && ty.type_oid == types::RECORD
+        {
+            let mut names = (1..=fields.len()).map(|number| format!("f{number}"));
+            return Ok(names.position(|field| field == name).map(|index| fields[index].clone()));
         }
         if ty.type_oid == types::RECORD || !self.is_composite(ty.type_oid)? {
             return Ok(None);

@@ -148,6 +148,7 @@ impl Analyzer<'_> {
             | Place::OrderBy
             | Place::GroupBy
             | Place::DistinctOn
+            | Place::SingleValues
             | Place::InsertTarget => {
                 self.levels.last_mut().expect("inside a level").has_target_srfs = true;
                 return Ok(());

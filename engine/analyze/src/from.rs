@@ -26,10 +26,10 @@ impl Ranged {
 
 impl Analyzer<'_> {
     /// Adds a FROM list to the scope, and gives its join tree (`transformFromClause`).
-    pub(crate) fn from_clause(&mut self, list: &[ast::TableRef]) -> PgResult<Vec<FromItem>> {
+    pub(crate) fn range_list(&mut self, list: &[ast::TableRef]) -> PgResult<Vec<FromItem>> {
         let mut items = Vec::with_capacity(list.len());
         for raw in list {
-            let Ranged { item, mut names, .. } = self.from_item(raw)?;
+            let Ranged { item, mut names, .. } = self.range_item(raw)?;
             Self::check_conflicts(&self.level().scope.items, &names)?;
             // What follows sees it in LATERAL items only.
             set_lateral(&mut names, true, true);
@@ -40,32 +40,32 @@ impl Analyzer<'_> {
         Ok(items)
     }
 
-    pub(crate) fn from_item(&mut self, raw: &ast::TableRef) -> PgResult<Ranged> {
+    pub(crate) fn range_item(&mut self, raw: &ast::TableRef) -> PgResult<Ranged> {
         match raw {
             ast::TableRef::Relation { relation, sample } => {
                 if let Some(sample) = sample {
                     return Err(PgError::unsupported("TABLESAMPLE").at(Some(sample.pos)));
                 }
-                self.from_relation(relation).map(Ranged::of)
+                self.range_relation(relation).map(Ranged::of)
             }
             ast::TableRef::Subquery { lateral, query, alias, pos } => {
-                self.from_subquery(*lateral, query, alias.as_ref(), *pos).map(Ranged::of)
+                self.range_subquery(*lateral, query, alias.as_ref(), *pos).map(Ranged::of)
             }
-            ast::TableRef::Function(function) => self.from_function(function).map(Ranged::of),
-            ast::TableRef::Join(join) => self.from_join(join),
+            ast::TableRef::Function(function) => self.range_function(function).map(Ranged::of),
+            ast::TableRef::Join(join) => self.range_join(join),
         }
     }
 
-    fn from_relation(&mut self, name: &ast::RelationName) -> PgResult<NsItem> {
+    fn range_relation(&mut self, name: &ast::RelationName) -> PgResult<NsItem> {
         let alias = name.alias.as_ref();
         if name.name.parts.len() == 1
-            && let Some(item) = self.from_cte(name.name.last(), alias)?
+            && let Some(item) = self.range_cte(name.name.last(), alias)?
         {
             return Ok(item);
         }
         let relation = self.open_relation(&name.name)?;
         if relation.kind == 'v' {
-            return self.from_view(&relation, alias);
+            return self.range_view(&relation, alias);
         }
         self.refuse_children(&relation, name.inherit, name.name.pos())?;
         self.add_relation(&relation, alias, Perms::SELECT)
@@ -82,6 +82,7 @@ impl Analyzer<'_> {
         let what = match relation.kind {
             'p' => "a partitioned table",
             'f' => "a foreign table",
+            _ if relation.class.relrowsecurity => "a table with row-level security",
             _ if inherit
                 && relation.class.relhassubclass
                 && !self.catalog.children_of(relation.oid)?.is_empty() =>
@@ -93,7 +94,7 @@ impl Analyzer<'_> {
         Err(PgError::unsupported(format!("access to {what}")).at(Some(position)))
     }
 
-    fn from_subquery(
+    fn range_subquery(
         &mut self,
         lateral: bool,
         query: &ast::Query,

@@ -6,6 +6,7 @@ use crate::group::contains;
 use crate::query::{ColumnType, Expr, RangeFunction, RteKind};
 use crate::scope::NsItem;
 use crate::target::column_name;
+use crate::visit;
 use redoubt_catalog::rows::PgProc;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, types};
@@ -21,7 +22,7 @@ struct Yield {
 }
 
 impl Analyzer<'_> {
-    pub(crate) fn from_function(&mut self, raw: &ast::TableFunction) -> PgResult<NsItem> {
+    pub(crate) fn range_function(&mut self, raw: &ast::TableFunction) -> PgResult<NsItem> {
         let calls = expand_unnest(&raw.calls);
         if calls.len() > 1 && !raw.columns.is_empty() {
             let (message, hint) = if raw.rows_from {
@@ -53,6 +54,7 @@ impl Analyzer<'_> {
         for (call, definitions) in &calls {
             let value = self.at_lateral(true, Place::FromFunction, |a| a.expr(call, Place::FromFunction))?;
             let value = self.resolve_unknown(value, Some(call.location()))?;
+            check_nested_sets(&value)?;
             let name = column_name(call, &value);
             let definitions = if definitions.is_empty() { &raw.columns[..] } else { definitions };
             let alias = raw.alias.as_ref().filter(|_| single);
@@ -193,6 +195,23 @@ impl Analyzer<'_> {
         }
         Ok(Yield { names, columns, row_type: types::RECORD })
     }
+}
+
+/// A function in FROM may return a set, its arguments may not.
+fn check_nested_sets(value: &Expr) -> PgResult<()> {
+    let mut error = None;
+    visit::visit(value, 0, &mut |node, depth| {
+        if let Expr::Call(call) = node
+            && call.returns_set
+            && depth == 0
+            && !std::ptr::eq(node, value)
+        {
+            let message = "set-returning functions must appear at top level of FROM";
+            error.get_or_insert(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(call.position));
+        }
+        error.is_none() && depth == 0
+    });
+    error.map_or(Ok(()), Err)
 }
 
 /// `unnest(a, b)` is short for one call per argument.

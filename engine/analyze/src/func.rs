@@ -4,6 +4,7 @@
 use crate::analyzer::{Analyzer, Place};
 use crate::candidate::Candidate;
 use crate::coerce::{Coercion, Pathway};
+use crate::func_match::arrange;
 use crate::query::{Aggregate, Call, CallForm, Expr, OrderKey, WindowFunc};
 use redoubt_catalog::rows::PgProc;
 use redoubt_error::{PgError, PgResult, code};
@@ -13,12 +14,12 @@ use std::sync::Arc;
 
 /// A function found, with how the actual arguments map to its parameters.
 #[derive(Clone, Debug)]
-struct Match {
-    proc: Arc<PgProc>,
+pub(crate) struct Match {
+    pub proc: Arc<PgProc>,
     /// For named notation: per parameter, the index of the actual argument.
-    order: Option<Vec<Option<usize>>>,
+    pub order: Option<Vec<Option<usize>>>,
     /// Parameters from this index on are elements of the VARIADIC array.
-    variadic_from: Option<usize>,
+    pub variadic_from: Option<usize>,
 }
 
 /// The outcome of a look-up by name and types.
@@ -46,6 +47,7 @@ impl Analyzer<'_> {
             strict: proc.proisstrict,
             volatility: proc.provolatile,
             returns_set: proc.proretset,
+            variadic: false,
             args,
             arg_types: Vec::new(),
             ty: crate::query::BOOL_TYPE,
@@ -285,6 +287,8 @@ impl Analyzer<'_> {
                     arg_types,
                     ty,
                     input_collation: collation,
+                    variadic: call.variadic || found.target.variadic_from.is_some(),
+                    form: if call.sql_syntax { CallForm::SqlSyntax } else { CallForm::Function },
                     position: Some(call.pos),
                     ..self.call_of(&proc, args)
                 })))
@@ -338,7 +342,8 @@ impl Analyzer<'_> {
     ) -> PgResult<bool> {
         let proc = &found.target.proc;
         let parameters = proc.pronargs as usize;
-        if found.target.order.is_none() && (found.target.variadic_from.is_some() || args.len() == parameters)
+        // VARIADIC "any" takes more arguments than there are parameters.
+        if found.target.order.is_none() && (found.target.variadic_from.is_some() || args.len() >= parameters)
         {
             return Ok(false);
         }
@@ -383,80 +388,166 @@ impl Analyzer<'_> {
         args.push(Expr::Array { elements, element_type, multidim: false, ty: self.plain_type(array)? });
         Ok(args)
     }
-}
 
-/// Whether a function can take so many arguments in this notation, and with which declared types.
-fn arrange(
-    proc: &Arc<PgProc>,
-    count: usize,
-    names: &[Option<Arc<str>>],
-    variadic: bool,
-) -> Option<Candidate<Match>> {
-    let parameters = proc.pronargs as usize;
-    let defaults = proc.pronargdefaults as usize;
-    if names.iter().any(Option::is_some) {
-        let order = match_named(proc, count, names)?;
-        // Declared types in the order of the actual arguments.
-        let mut args = vec![0; count];
-        for (parameter, source) in order.iter().enumerate() {
-            if let Some(index) = source {
-                args[*index] = proc.proargtypes[parameter];
+    #[allow(clippy::too_many_arguments)] // The parts of one call, each found by an earlier step.
+    fn aggregate_call(
+        &mut self,
+        call: &ast::FuncCall,
+        proc: &PgProc,
+        args: Vec<Expr>,
+        arg_types: Vec<Oid>,
+        ty: crate::query::ColumnType,
+        input_collation: Oid,
+        direct: usize,
+    ) -> PgResult<Expr> {
+        let facts = self
+            .catalog
+            .aggregate(proc.oid)?
+            .ok_or_else(|| PgError::internal(format!("cache lookup failed for aggregate {}", proc.oid)))?;
+        if facts.aggkind != 'n' || call.within_group {
+            return Err(
+                PgError::unsupported(format!("ordered-set aggregate {}", proc.proname)).at(Some(call.pos))
+            );
+        }
+        debug_assert_eq!(direct, call.args.len(), "plain aggregates have no sort keys among their arguments");
+        let order_by = self.aggregate_order(call, &args)?;
+        if call.distinct {
+            for (arg, raw) in args.iter().zip(&call.args) {
+                self.sort_group_operators(arg.ty().type_oid, Some(raw.value.location()))?;
             }
         }
-        return Some(Candidate {
-            args,
-            target: Match { proc: proc.clone(), order: Some(order), variadic_from: None },
-        });
-    }
-    let expand = proc.provariadic != 0 && !variadic && count >= parameters;
-    if expand {
-        let first = parameters - 1;
-        let mut args = proc.proargtypes[..first].to_vec();
-        args.resize(count, proc.provariadic);
-        // VARIADIC "any" takes its arguments as they are.
-        let variadic_from = (proc.provariadic != types::ANY).then_some(first);
-        return Some(Candidate { args, target: Match { proc: proc.clone(), order: None, variadic_from } });
-    }
-    if variadic && proc.provariadic == 0 {
-        return None;
-    }
-    if count > parameters || count + defaults < parameters {
-        return None;
-    }
-    let args = proc.proargtypes[..count].to_vec();
-    Some(Candidate { args, target: Match { proc: proc.clone(), order: None, variadic_from: None } })
-}
-
-/// Named notation: which actual argument each parameter takes; every one without must have a
-/// default (`MatchNamedCall`).
-fn match_named(proc: &PgProc, count: usize, names: &[Option<Arc<str>>]) -> Option<Vec<Option<usize>>> {
-    let parameters = proc.pronargs as usize;
-    if count > parameters || proc.provariadic != 0 {
-        return None;
-    }
-    let declared = proc.proargnames.as_ref()?;
-    // Input parameters only; without modes all are.
-    let inputs: Vec<&Arc<str>> = match &proc.proargmodes {
-        None => declared.iter().collect(),
-        Some(modes) => declared
-            .iter()
-            .zip(modes)
-            .filter(|(_, mode)| matches!(mode, 'i' | 'b' | 'v'))
-            .map(|(name, _)| name)
-            .collect(),
-    };
-    let mut order = vec![None; parameters];
-    for (index, name) in names.iter().enumerate() {
-        let parameter = match name {
-            None => index,
-            Some(name) => inputs.iter().position(|declared| *declared == name)?,
+        let filter = match &call.filter {
+            Some(filter) => {
+                let position = filter.location();
+                let filter = self.expr(filter, Place::Filter)?;
+                Some(self.coerce_to_boolean(filter, "FILTER", position)?)
+            }
+            None => None,
         };
-        if order.get(parameter)?.is_some() {
-            return None;
-        }
-        order[parameter] = Some(index);
+        let mut aggregate = Aggregate {
+            proc_oid: proc.oid,
+            name: proc.proname.clone(),
+            args,
+            direct_args: 0,
+            arg_types,
+            star: call.star,
+            distinct: call.distinct,
+            order_by,
+            filter,
+            ty,
+            input_collation,
+            levels_up: 0,
+            position: Some(call.pos),
+        };
+        self.register_aggregate(&mut aggregate, call.pos)?;
+        Ok(Expr::Aggregate(Box::new(aggregate)))
     }
-    let first_default = parameters - proc.pronargdefaults as usize;
-    let complete = order.iter().enumerate().all(|(index, source)| source.is_some() || index >= first_default);
-    complete.then_some(order)
+
+    /// ORDER BY inside an aggregate call. With DISTINCT the keys must be arguments.
+    fn aggregate_order(&mut self, call: &ast::FuncCall, args: &[Expr]) -> PgResult<Vec<OrderKey>> {
+        let place = self.place();
+        let mut keys = Vec::with_capacity(call.order_by.len());
+        for sort in &call.order_by {
+            let position = sort.expr.location();
+            let expr = self.expr(&sort.expr, place)?;
+            let expr = self.resolve_unknown(expr, Some(position))?;
+            if call.distinct && !args.iter().any(|arg| crate::equal::same_expr(arg, &expr)) {
+                return Err(PgError::new(
+                    code::INVALID_COLUMN_REFERENCE,
+                    "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
+                )
+                .at(Some(position)));
+            }
+            keys.push(self.order_key(expr, sort, position)?);
+        }
+        Ok(keys)
+    }
+
+    /// One sort key with its operators and NULLS rule.
+    pub(crate) fn order_key(&self, expr: Expr, sort: &ast::SortBy, position: usize) -> PgResult<OrderKey> {
+        let (less, equal, greater) = self.sort_group_operators(expr.ty().type_oid, Some(position))?;
+        let descending = match &sort.direction {
+            ast::SortDirection::Default | ast::SortDirection::Asc => false,
+            ast::SortDirection::Desc => true,
+            ast::SortDirection::Using(name) => {
+                let oid = expr.ty().type_oid;
+                let operator = self.find_operator(name, Some(oid), oid, sort.pos)?;
+                if operator.oid == less {
+                    false
+                } else if operator.oid == greater {
+                    true
+                } else {
+                    return Err(PgError::new(
+                        code::WRONG_OBJECT_TYPE,
+                        format!("operator {} is not a valid ordering operator", name.symbol),
+                    )
+                    .hint("Ordering operators must be \"<\" or \">\" members of btree operator families.")
+                    .at(sort.pos));
+                }
+            }
+        };
+        Ok(OrderKey {
+            expr,
+            descending,
+            nulls_first: sort.nulls_first.unwrap_or(descending),
+            sort_operator: if descending { greater } else { less },
+            eq_operator: equal,
+        })
+    }
+
+    fn window_call(
+        &mut self,
+        call: &ast::FuncCall,
+        proc: &PgProc,
+        args: Vec<Expr>,
+        arg_types: Vec<Oid>,
+        ty: crate::query::ColumnType,
+        input_collation: Oid,
+    ) -> PgResult<Expr> {
+        let refuse = |code, message: &str| Err(PgError::new(code, message).at(Some(call.pos)));
+        if call.distinct {
+            return refuse(code::FEATURE_NOT_SUPPORTED, "DISTINCT is not implemented for window functions");
+        }
+        if !call.order_by.is_empty() && !call.within_group {
+            return refuse(
+                code::FEATURE_NOT_SUPPORTED,
+                "aggregate ORDER BY is not implemented for window functions",
+            );
+        }
+        if call.within_group {
+            return refuse(code::FEATURE_NOT_SUPPORTED, "OVER is not supported for ordered-set aggregates");
+        }
+        if proc.prokind == 'w' && call.filter.is_some() {
+            return refuse(
+                code::FEATURE_NOT_SUPPORTED,
+                "FILTER is not implemented for non-aggregate window functions",
+            );
+        }
+        if proc.proretset {
+            return refuse(code::INVALID_FUNCTION_DEFINITION, "window functions cannot return sets");
+        }
+        let filter = match &call.filter {
+            Some(filter) => {
+                let position = filter.location();
+                let filter = self.expr(filter, Place::Filter)?;
+                Some(self.coerce_to_boolean(filter, "FILTER", position)?)
+            }
+            None => None,
+        };
+        let spec = call.over.as_ref().expect("the caller saw OVER");
+        let window = self.register_window_func(spec, call.pos)?;
+        Ok(Expr::WindowFunc(Box::new(WindowFunc {
+            proc_oid: proc.oid,
+            name: proc.proname.clone(),
+            args,
+            arg_types,
+            filter,
+            is_aggregate: proc.prokind == 'a',
+            star: call.star,
+            window,
+            ty,
+            input_collation,
+            position: Some(call.pos),
+        })))
+    }
 }

@@ -15,6 +15,8 @@ struct Found {
     array: Oid,
     /// ANYRANGE's type, 0 if no argument gave one.
     range: Oid,
+    /// ANYMULTIRANGE's type, 0 if no argument gave one.
+    multirange: Oid,
     /// Some argument of the first family is there.
     simple: bool,
     /// The types that ANYCOMPATIBLE must reconcile.
@@ -23,6 +25,10 @@ struct Found {
     compatible_family: bool,
     /// ANYCOMPATIBLE's type.
     compatible: Oid,
+    /// ANYCOMPATIBLERANGE's type, 0 if no argument gave one.
+    compatible_range: Oid,
+    /// ANYCOMPATIBLEMULTIRANGE's type, 0 if no argument gave one.
+    compatible_multirange: Oid,
 }
 
 impl Analyzer<'_> {
@@ -65,10 +71,18 @@ impl Analyzer<'_> {
         match generic {
             types::ANYELEMENT | types::ANYNONARRAY | types::ANYENUM => Ok(found.element),
             types::ANYARRAY => Ok(found.array),
-            types::ANYRANGE if found.range != 0 => Ok(found.range),
             types::ANYCOMPATIBLE | types::ANYCOMPATIBLENONARRAY => Ok(found.compatible),
             types::ANYCOMPATIBLEARRAY => self.array_over(found.compatible),
-            _ => Err(PgError::unsupported(format!("polymorphic type {}", self.type_name(generic)?))),
+            types::ANYRANGE if found.range != 0 => Ok(found.range),
+            types::ANYMULTIRANGE if found.range != 0 => self.multirange_of(found.range),
+            types::ANYCOMPATIBLERANGE if found.compatible_range != 0 => Ok(found.compatible_range),
+            types::ANYCOMPATIBLEMULTIRANGE if found.compatible_range != 0 => {
+                self.multirange_of(found.compatible_range)
+            }
+            _ => Err(mismatch(format!(
+                "could not determine polymorphic type {} because input has type unknown",
+                self.type_name(generic)?
+            ))),
         }
     }
 
@@ -91,21 +105,71 @@ impl Analyzer<'_> {
             let element = self.element_of(found.array, types::ANYARRAY)?;
             self.reconcile(&mut found.element, element, "anyarray")?;
         }
+        self.range_of(&mut found.range, found.multirange, "anyrange", "anymultirange")?;
         if found.range != 0 {
-            let range = self.catalog.range(found.range)?;
-            let Some(range) = range else {
-                return Err(mismatch(format!(
-                    "argument declared anyrange is not a range type but type {}",
-                    self.type_name(found.range)?
-                )));
-            };
-            self.reconcile(&mut found.element, range.rngsubtype, "anyrange")?;
+            let bound = self.range_bound(found.range, "anyrange")?;
+            self.reconcile(&mut found.element, bound, "anyrange")?;
         }
+        let (range, multirange) = (&mut found.compatible_range, found.compatible_multirange);
+        self.range_of(range, multirange, "anycompatiblerange", "anycompatiblemultirange")?;
         self.check_restrictions(&found, declared)?;
-        if found.compatible_family {
+        if found.compatible_range != 0 {
+            // Ranges are never cast: the others must become their bounds' type.
+            let bound = self.range_bound(found.compatible_range, "anycompatiblerange")?;
+            found.compatible_inputs.push(bound);
+            found.compatible = self.common_of(&found.compatible_inputs)?;
+            if found.compatible != bound {
+                return Err(mismatch(format!(
+                    "anycompatiblerange type {} does not match anycompatible type {}",
+                    self.type_name(found.compatible_range)?,
+                    self.type_name(found.compatible)?
+                )));
+            }
+        } else if found.compatible_family {
             found.compatible = self.common_of(&found.compatible_inputs)?;
         }
         Ok(found)
+    }
+
+    /// A multirange gives the range type that it is of.
+    fn range_of(&self, range: &mut Oid, multirange: Oid, name: &str, multi_name: &str) -> PgResult<()> {
+        if multirange == 0 {
+            return Ok(());
+        }
+        let Some(row) = self.catalog.range_of_multirange(multirange)? else {
+            return Err(mismatch(format!(
+                "argument declared {multi_name} is not a multirange type but type {}",
+                self.type_name(multirange)?
+            )));
+        };
+        if *range != 0 && *range != row.rngtypid {
+            let message =
+                format!("argument declared {multi_name} is not consistent with argument declared {name}");
+            return Err(mismatch(message).detail(format!(
+                "{} versus {}",
+                self.type_name(multirange)?,
+                self.type_name(*range)?
+            )));
+        }
+        *range = row.rngtypid;
+        Ok(())
+    }
+
+    fn range_bound(&self, range: Oid, name: &str) -> PgResult<Oid> {
+        match self.catalog.range(range)? {
+            Some(row) => Ok(row.rngsubtype),
+            None => Err(mismatch(format!(
+                "argument declared {name} is not a range type but type {}",
+                self.type_name(range)?
+            ))),
+        }
+    }
+
+    fn multirange_of(&self, range: Oid) -> PgResult<Oid> {
+        match self.catalog.range(range)? {
+            Some(row) => Ok(row.rngmultitypid),
+            None => Err(PgError::internal(format!("cache lookup failed for range type {range}"))),
+        }
     }
 
     fn note_generic(&self, found: &mut Found, actual: Oid, declared: Oid) -> PgResult<()> {
@@ -114,7 +178,11 @@ impl Analyzer<'_> {
         }
         let family2 = matches!(
             declared,
-            types::ANYCOMPATIBLE | types::ANYCOMPATIBLENONARRAY | types::ANYCOMPATIBLEARRAY
+            types::ANYCOMPATIBLE
+                | types::ANYCOMPATIBLENONARRAY
+                | types::ANYCOMPATIBLEARRAY
+                | types::ANYCOMPATIBLERANGE
+                | types::ANYCOMPATIBLEMULTIRANGE
         );
         found.compatible_family |= family2;
         found.simple |= !family2;
@@ -142,7 +210,19 @@ impl Analyzer<'_> {
                 found.compatible_inputs.push(self.element_of(actual, declared)?);
                 Ok(())
             }
-            _ => Err(PgError::unsupported(format!("polymorphic type {}", self.type_name(declared)?))),
+            types::ANYMULTIRANGE => {
+                let actual = self.catalog.base_type(actual, -1)?.0;
+                self.settle(&mut found.multirange, actual, "anymultirange")
+            }
+            types::ANYCOMPATIBLERANGE => {
+                let actual = self.catalog.base_type(actual, -1)?.0;
+                self.settle(&mut found.compatible_range, actual, "anycompatiblerange")
+            }
+            types::ANYCOMPATIBLEMULTIRANGE => {
+                let actual = self.catalog.base_type(actual, -1)?.0;
+                self.settle(&mut found.compatible_multirange, actual, "anycompatiblemultirange")
+            }
+            _ => unreachable!("is_polymorphic knows these types"),
         }
     }
 

@@ -31,12 +31,10 @@ fn integer_literal(raw: &ast::Expr) -> Option<i64> {
     }
 }
 
-/// Another constant than an integer; a boolean is a cast and thereby an expression.
+/// Another constant than an integer.
 fn other_literal(raw: &ast::Expr) -> bool {
     match raw {
-        ast::Expr::Literal { value, .. } => {
-            !matches!(value, ast::Literal::Integer(_) | ast::Literal::Boolean(_))
-        }
+        ast::Expr::Literal { value, .. } => !matches!(value, ast::Literal::Integer(_)),
         ast::Expr::Op(op) if op.left.is_none() && op.name.schema.is_empty() && &*op.name.symbol == "-" => {
             matches!(op.right, ast::Expr::Literal { value: ast::Literal::Number(_), .. })
         }

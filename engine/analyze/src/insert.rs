@@ -107,7 +107,7 @@ impl Analyzer<'_> {
             && query.locking.is_empty();
         match &query.body {
             ast::QueryBody::Values { rows, .. } if plain && rows.len() == 1 => {
-                let row = self.expression_row(&rows[0], Place::Values, true)?;
+                let row = self.expression_row(&rows[0], Place::SingleValues, true)?;
                 let values = self.insert_row(row, relation, columns, named)?;
                 Ok(Source { values, item: None, values_rt: None })
             }

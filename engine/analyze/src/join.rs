@@ -13,7 +13,7 @@ use std::sync::Arc;
 type Columns = Vec<(Arc<str>, Expr)>;
 
 impl Analyzer<'_> {
-    pub(crate) fn from_join(&mut self, join: &ast::Join) -> PgResult<Ranged> {
+    pub(crate) fn range_join(&mut self, join: &ast::Join) -> PgResult<Ranged> {
         let mut left =
             self.join_side(&join.left, matches!(join.kind, ast::JoinKind::Right | ast::JoinKind::Full))?;
         // The right side sees the left one if it is LATERAL and the join works that way round.
@@ -46,15 +46,15 @@ impl Analyzer<'_> {
         };
         let merged = using.len();
         let top = self.add_join(join, columns)?;
-        if join.alias.is_some() {
-            names.clear();
-        } else {
-            names.iter_mut().for_each(|item| item.cols_visible = false);
-        }
         if let Some(alias) = &join.using_alias {
             let item = self.using_alias(alias, &top, merged);
             Self::check_conflicts(&names, std::slice::from_ref(&item))?;
             names.push(item);
+        }
+        if join.alias.is_some() {
+            names.clear();
+        } else {
+            names.iter_mut().for_each(|item| item.cols_visible = false);
         }
         names.push(top.clone());
         let item = FromItem::Join {
@@ -68,6 +68,7 @@ impl Analyzer<'_> {
             right: Box::new(right.item),
             quals,
             rt: top.rt,
+            using: using.iter().map(|column| column.name.clone()).collect(),
         };
         Ok(Ranged { item, top, names })
     }
@@ -78,7 +79,7 @@ impl Analyzer<'_> {
         if nullable {
             self.level().scope.blocked = before.or(Some("an outer join"));
         }
-        let side = self.from_item(raw);
+        let side = self.range_item(raw);
         self.level().scope.blocked = before;
         side
     }
@@ -150,7 +151,10 @@ impl Analyzer<'_> {
         right: Expr,
         position: usize,
     ) -> PgResult<Expr> {
-        let common = self.select_common_type(&[(&left, position), (&right, position)], "JOIN/USING")?;
+        // PostgreSQL points nowhere here.
+        let common = self
+            .select_common_type(&[(&left, position), (&right, position)], "JOIN/USING")
+            .map_err(crate::view::without_position)?;
         let sides = [left, right];
         let typmod = Self::common_typmod(&sides, common);
         let [left, right] = sides;
@@ -187,8 +191,12 @@ impl Analyzer<'_> {
         let name: Arc<str> = alias.map_or_else(|| "unnamed_join".into(), |alias| alias.name.name.clone());
         if let Some(alias) = alias {
             if alias.columns.len() > columns.len() {
-                let message = format!("column alias list for \"{name}\" has too many entries");
-                return Err(PgError::new(code::SYNTAX_ERROR, message));
+                let message = format!(
+                    "join expression \"{name}\" has {} columns available but {} columns specified",
+                    columns.len(),
+                    alias.columns.len()
+                );
+                return Err(PgError::new(code::INVALID_COLUMN_REFERENCE, message));
             }
             for ((column, _), alias) in columns.iter_mut().zip(&alias.columns) {
                 *column = alias.name.clone();

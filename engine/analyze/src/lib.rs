@@ -14,6 +14,7 @@ mod conflict;
 mod cte;
 mod default_expr;
 mod delete;
+mod deparse;
 mod equal;
 mod expr;
 mod expr_array;
@@ -22,7 +23,7 @@ mod expr_sublink;
 mod from;
 mod from_function;
 mod func;
-mod func_aggregate;
+mod func_match;
 mod generic;
 mod group;
 mod group_by;
@@ -54,6 +55,7 @@ pub use default_expr::{
     TableShape, analyze_check, analyze_condition, analyze_default, analyze_expression, analyze_generated,
     analyze_index_expression, analyze_index_predicate, is_immutable,
 };
+pub use deparse::{DeparseContext, deparse_expr, deparse_query};
 pub use equal::same_expr;
 pub use params::Params;
 pub use statement::{AnalyzeContext, analyze_statement, resolve_type_name};

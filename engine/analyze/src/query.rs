@@ -208,6 +208,8 @@ pub enum FromItem {
         quals: Option<Expr>,
         /// The join's own range-table entry, for its alias.
         rt: usize,
+        /// The columns that USING or NATURAL compared, for printing the join; `quals` compares them.
+        using: Vec<Arc<str>>,
     },
 }
 

@@ -282,6 +282,9 @@ pub struct Call {
     pub volatility: char,
     /// Returns a set.
     pub returns_set: bool,
+    /// The last argument is the array of a VARIADIC parameter: written with the key word, or built of
+    /// the arguments. Functions with VARIADIC "any" need to know.
+    pub variadic: bool,
     /// Arguments, coerced to the declared types; defaults and VARIADIC arrays filled in.
     pub args: Vec<Expr>,
     /// Actual argument types.
@@ -301,6 +304,8 @@ pub struct Call {
 pub enum CallForm {
     /// `f(x)`.
     Function,
+    /// SQL's own syntax: EXTRACT, OVERLAY, AT TIME ZONE and the like.
+    SqlSyntax,
     /// `a op b` or `op a`, with the operator's oid and name.
     Operator {
         /// `pg_operator.oid`.

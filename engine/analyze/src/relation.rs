@@ -6,7 +6,7 @@ use crate::query::{ColumnType, Perms, Query, RangeTblEntry, RteKind};
 use crate::scope::NsItem;
 use redoubt_catalog::Relation;
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_functions::types;
+use redoubt_functions::{Oid, types};
 use redoubt_sql::tree as ast;
 use std::sync::Arc;
 
@@ -41,6 +41,20 @@ impl Analyzer<'_> {
         }
     }
 
+    /// The schema of this name; `pg_temp` is the session's own.
+    pub(crate) fn namespace_named(&self, name: &str) -> PgResult<Option<Oid>> {
+        if name != "pg_temp" {
+            return Ok(self.catalog.namespace_by_name(name)?.map(|namespace| namespace.oid));
+        }
+        for schema in self.path {
+            let namespace = self.catalog.namespace_by_oid(*schema)?;
+            if namespace.is_some_and(|namespace| namespace.nspname.starts_with("pg_temp_")) {
+                return Ok(Some(*schema));
+            }
+        }
+        Ok(None)
+    }
+
     /// The relation that a name means, if there is one (`RangeVarGetRelid`).
     pub(crate) fn find_relation(&self, name: &ast::ObjectName) -> PgResult<Option<Arc<Relation>>> {
         let last = &name.last().name;
@@ -51,8 +65,8 @@ impl Analyzer<'_> {
             return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(name.pos())));
         }
         match name.schema() {
-            Some(schema) => match self.catalog.namespace_by_name(&schema.name)? {
-                Some(namespace) => self.catalog.relation_by_name(namespace.oid, last),
+            Some(schema) => match self.namespace_named(&schema.name)? {
+                Some(namespace) => self.catalog.relation_by_name(namespace, last),
                 None => Ok(None),
             },
             None => self.catalog.relation_in_path(self.path, last),

@@ -309,8 +309,8 @@ impl Analyzer<'_> {
         let relid = match schema {
             None => 0,
             Some(schema) => {
-                let Some(namespace) = self.catalog.namespace_by_name(schema)? else { return Ok(None) };
-                let Some(relid) = self.catalog.relation_oid(namespace.oid, name)? else { return Ok(None) };
+                let Some(namespace) = self.namespace_named(schema)? else { return Ok(None) };
+                let Some(relid) = self.catalog.relation_oid(namespace, name)? else { return Ok(None) };
                 relid
             }
         };

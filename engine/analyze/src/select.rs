@@ -36,10 +36,20 @@ impl Analyzer<'_> {
         if let Some(with) = &query.with {
             self.with_clause(with)?;
         }
+        self.query_without_with(query, resolve_unknowns, false)
+    }
+
+    /// The same after its WITH clause; `lenient` leaves locking clauses to a later check.
+    pub(crate) fn query_without_with(
+        &mut self,
+        query: &ast::Query,
+        resolve_unknowns: bool,
+        lenient: bool,
+    ) -> PgResult<Query> {
         match &query.body {
             ast::QueryBody::Select(select) => self.select(query, select, resolve_unknowns),
             ast::QueryBody::Values { rows, pos } => self.values(query, rows, *pos),
-            ast::QueryBody::SetOp(operation) => self.set_operation_query(query, operation),
+            ast::QueryBody::SetOp(operation) => self.set_operation_query(query, operation, lenient),
         }
     }
 
@@ -54,7 +64,7 @@ impl Analyzer<'_> {
             return Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(into.name.pos())));
         }
         self.level().scope.window_specs = select.windows.clone();
-        let items = self.from_clause(&select.from)?;
+        let items = self.range_list(&select.from)?;
         let mut targets = self.target_list(&select.targets, Place::SelectTarget)?;
         self.mark_origins(&mut targets);
         let quals = self.condition(select.where_clause.as_ref(), Place::Where, "WHERE")?;

@@ -29,11 +29,16 @@ impl Analyzer<'_> {
         &mut self,
         query: &ast::Query,
         operation: &ast::SetOperation,
+        lenient: bool,
     ) -> PgResult<Query> {
-        if let Some(locking) = query.locking.first() {
+        let locking = query.locking.first();
+        if let Some(locking) = locking.filter(|_| !lenient) {
             return Err(locking_refused(locking));
         }
         let Input { tree, columns } = self.set_operation(operation, true)?;
+        if let Some(locking) = locking {
+            return Err(locking_refused(locking));
+        }
         let first = leftmost(&tree);
         let RteKind::Subquery(leaf) = &self.level().rtable[first].kind else {
             unreachable!("leaves of set operations are subqueries")
@@ -200,7 +205,7 @@ impl Analyzer<'_> {
     ) -> PgResult<SetOperation> {
         match tree {
             SetOperation::Leaf(rt) => {
-                self.coerce_leaf(rt, columns, context)?;
+                self.coerce_leaf(rt, raw, columns, context)?;
                 Ok(SetOperation::Leaf(rt))
             }
             SetOperation::Node { columns: ref own, .. }
@@ -236,7 +241,7 @@ impl Analyzer<'_> {
             SetOperation::Node { .. } => {
                 let query = self.analyze_subquery(raw, false)?;
                 let rt = self.add_leaf(query)?;
-                self.coerce_leaf(rt, columns, context)?;
+                self.coerce_leaf(rt, raw, columns, context)?;
                 Ok(SetOperation::Leaf(rt))
             }
         }
@@ -255,7 +260,13 @@ impl Analyzer<'_> {
 
     /// Casts the output columns of a leaf. A leaf in which the uncast values are sorted, grouped or
     /// told apart is wrapped.
-    fn coerce_leaf(&mut self, rt: usize, columns: &[(ColumnType, usize)], context: &str) -> PgResult<()> {
+    fn coerce_leaf(
+        &mut self,
+        rt: usize,
+        raw: &ast::Query,
+        columns: &[(ColumnType, usize)],
+        context: &str,
+    ) -> PgResult<()> {
         let RteKind::Subquery(leaf) = &mut self.level().rtable[rt].kind else {
             unreachable!("leaves of set operations are subqueries")
         };
@@ -281,12 +292,13 @@ impl Analyzer<'_> {
         }
         let shown = leaf.target_list.iter_mut().filter(|entry| !entry.junk);
         let mut types = Vec::with_capacity(columns.len());
-        for (entry, (ty, at)) in shown.zip(columns) {
+        for (index, (entry, (ty, _))) in shown.zip(columns).enumerate() {
             let value = entry.expr.clone();
+            let at = target_position(raw, &value, index);
             entry.expr = if value.ty().type_oid == types::UNKNOWN {
-                self.coerce(value, ty.type_oid, -1, Coercion::Implicit, false, Some(*at))?
+                self.coerce(value, ty.type_oid, -1, Coercion::Implicit, false, Some(at))?
             } else {
-                self.coerce_to_common(value, ty.type_oid, context, *at)?
+                self.coerce_to_common(value, ty.type_oid, context, at)?
             };
             types.push(entry.expr.ty());
         }

@@ -87,8 +87,8 @@ impl Analyzer<'_> {
         let cte = if schema.is_none() { self.find_cte(name) } else { None };
         let relid = match schema {
             _ if cte.is_some() => None,
-            Some(schema) => match self.catalog.namespace_by_name(schema)? {
-                Some(namespace) => self.catalog.relation_oid(namespace.oid, name)?,
+            Some(schema) => match self.namespace_named(schema)? {
+                Some(namespace) => self.catalog.relation_oid(namespace, name)?,
                 None => None,
             },
             None => self.catalog.relation_in_path(self.path, name)?.map(|relation| relation.oid),

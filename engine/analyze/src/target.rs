@@ -207,7 +207,8 @@ impl Analyzer<'_> {
         let Expr::Var(var) = &row else { return Ok(None) };
         let relation = self.level_up(var.levels_up).rtable[var.rt].alias.clone();
         let ident = |name: Arc<str>| ast::Ident { name, pos: position };
-        let mut call = ast::FuncCall::system(name, vec![ast::Expr::column(ident(relation))], position);
+        let whole = ast::ColumnRef { parts: vec![ident(relation)], star: true, pos: position };
+        let mut call = ast::FuncCall::system(name, vec![ast::Expr::Column(whole)], position);
         call.name = ast::ObjectName { parts: vec![ident(name.clone())] };
         call.sql_syntax = false;
         match self.func_call(&call) {
@@ -249,8 +250,6 @@ fn figure_name(raw: &ast::Expr, value: &Expr) -> Option<(Arc<str>, bool)> {
             Some((name, true)) => Some((name, true)),
             _ => Some((type_name.name.last().name.clone(), false)),
         },
-        // A boolean literal is a cast of a string.
-        ast::Expr::Literal { value: ast::Literal::Boolean(_), .. } => Some(("bool".into(), false)),
         ast::Expr::Collate { arg, .. } => figure_name(arg, value),
         ast::Expr::Grouping { .. } => strong("grouping"),
         ast::Expr::SubLink(link) => match link.kind {

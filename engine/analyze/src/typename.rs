@@ -10,8 +10,8 @@ use std::sync::Arc;
 impl Analyzer<'_> {
     /// The schema that was named, which must exist.
     pub(crate) fn explicit_namespace(&self, name: &str, position: usize) -> PgResult<Oid> {
-        match self.catalog.namespace_by_name(name)? {
-            Some(namespace) => Ok(namespace.oid),
+        match self.namespace_named(name)? {
+            Some(namespace) => Ok(namespace),
             None => Err(PgError::new(code::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))
                 .at(Some(position))),
         }
@@ -33,7 +33,8 @@ impl Analyzer<'_> {
             None => self.catalog.type_in_path(self.path, &name.name.last().name)?,
         };
         let Some(found) = found else {
-            let message = format!("type \"{}\" does not exist", name.name.dotted());
+            let array = if name.array_bounds.is_empty() { "" } else { "[]" };
+            let message = format!("type \"{}{array}\" does not exist", name.name.dotted());
             return Err(PgError::new(code::UNDEFINED_OBJECT, message).at(Some(name.pos)));
         };
         if !found.typisdefined {

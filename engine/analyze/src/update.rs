@@ -18,7 +18,7 @@ impl Analyzer<'_> {
         }
         let (relation, target) = self.target_table(&raw.relation, Perms::UPDATE, true)?;
         let rt = target.rt;
-        let items = self.from_beside_target(target, &raw.from)?;
+        let items = self.range_beside_target(target, &raw.from)?;
         let quals = self.condition(raw.where_clause.as_ref(), Place::Where, "WHERE")?;
         let returning = self.returning(&raw.returning)?;
         let assignments = self.update_targets(&raw.set, &relation, rt)?;
@@ -31,7 +31,7 @@ impl Analyzer<'_> {
     }
 
     /// FROM or USING beside the target, whose columns only later clauses see.
-    pub(crate) fn from_beside_target(
+    pub(crate) fn range_beside_target(
         &mut self,
         mut target: crate::scope::NsItem,
         from: &[ast::TableRef],
@@ -40,7 +40,7 @@ impl Analyzer<'_> {
         (target.lateral_only, target.lateral_ok) = (true, false);
         self.level().scope.items.push(target);
         let mut items = vec![FromItem::Rte(rt)];
-        items.extend(self.from_clause(from)?);
+        items.extend(self.range_list(from)?);
         Ok(items)
     }
 

@@ -15,7 +15,7 @@ pub(crate) const PG_CATALOG: Oid = 11;
 impl Analyzer<'_> {
     /// Adds a view to the range table as a subquery. Privileges on the view are the user's
     /// business, those on what it reads its owner's (unless it says `security_invoker`).
-    pub(crate) fn from_view(&mut self, view: &Relation, alias: Option<&ast::Alias>) -> PgResult<NsItem> {
+    pub(crate) fn range_view(&mut self, view: &Relation, alias: Option<&ast::Alias>) -> PgResult<NsItem> {
         let mut query = self.view_query(view)?;
         let columns = view.desc.attrs.iter().filter(|attribute| !attribute.dropped);
         for (entry, column) in query.target_list.iter_mut().filter(|entry| !entry.junk).zip(columns) {
@@ -47,7 +47,7 @@ impl Analyzer<'_> {
     fn view_query(&mut self, view: &Relation) -> PgResult<Query> {
         let damaged = || PgError::internal(format!("view \"{}\" has no query", view.name));
         let text = view.view_definition().ok_or_else(damaged)?;
-        let statements = redoubt_sql::parse(text)?;
+        let statements = redoubt_sql::parse(text).map_err(without_position)?;
         let [ast::Statement { kind: ast::StatementKind::Query(raw), .. }] = statements.as_slice() else {
             return Err(damaged());
         };

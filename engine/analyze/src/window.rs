@@ -231,7 +231,7 @@ impl Analyzer<'_> {
         let words = "RANGE with offset PRECEDING/FOLLOWING";
         let refuse = |message: String| PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(position));
         let pair = |column: String, offset: String| format!("column type {column} and offset type {offset}");
-        let (column_name, source_name) = (self.type_name(column)?, self.type_name(source)?);
+        let (column_name, source_name) = (self.type_name(input)?, self.type_name(source)?);
         if count == 0 {
             return Err(refuse(format!("{words} is not supported for column type {column_name}")));
         }

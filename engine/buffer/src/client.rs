@@ -1,6 +1,6 @@
 //! The volume over storage nodes, as the pool wants it.
 
-use redoubt_client::{PendingRecord, Volume, VolumeError};
+use redoubt_client::{Volume, VolumeError};
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_page::{Lsn, Page, PageId};
 
@@ -16,6 +16,11 @@ impl PageVolume for Volume {
         Ok(Budget { records, bytes, reservation: Some(reservation) })
     }
 
+    fn try_reserve(&self, records: u32, bytes: u32) -> PgResult<Option<Budget>> {
+        let reservation = Volume::try_reserve(self, records, bytes).map_err(report)?;
+        Ok(reservation.map(|reservation| Budget { records, bytes, reservation: Some(reservation) }))
+    }
+
     fn append(
         &self,
         budget: Budget,
@@ -23,19 +28,7 @@ impl PageVolume for Volume {
         stamp: &mut dyn FnMut(usize, Lsn),
     ) -> Appended {
         let reservation = budget.reservation.expect("the budget was reserved from this volume");
-        let mut records: Vec<PendingRecord> = changes
-            .iter_mut()
-            .map(|change| PendingRecord {
-                page: change.page,
-                prev_page_lsn: change.prev_page_lsn,
-                ops: std::mem::take(&mut change.ops),
-            })
-            .collect();
-        let appended = Volume::append(self, reservation, &mut records, stamp);
-        // The operations go back: in debug builds the pool checks them against the pages.
-        for (change, record) in changes.iter_mut().zip(records) {
-            change.ops = record.ops;
-        }
+        let appended = Volume::append(self, reservation, changes, stamp);
         Appended { first: appended.first, cpl: appended.cpl }
     }
 

@@ -10,6 +10,7 @@ use std::mem;
 use redoubt_error::PgResult;
 use redoubt_page::{Lsn, MAX_MTR_BYTES, MAX_MTR_PAGES, Op, Page, apply_op, finish};
 
+use crate::blocking::blocking;
 use crate::latch::{PinnedPage, WriteLatch};
 use crate::pool::BufferPool;
 use crate::volume::{Budget, PageChange};
@@ -54,7 +55,10 @@ impl<'p> Mtr<'p> {
         let volume = pool.volume();
         // Both are bounded above; the casts are exact.
         let (records, bytes) = (max_records as u32, max_bytes as u32);
-        let budget = volume.reserve(records, bytes)?;
+        let budget = match volume.try_reserve(records, bytes)? {
+            Some(budget) => budget,
+            None => blocking(|| volume.reserve(records, bytes))?,
+        };
         let (pages, changes) = SPARE.with(|spare| mem::take(&mut *spare.borrow_mut()));
         Ok(Self {
             pool,

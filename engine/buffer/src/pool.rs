@@ -116,6 +116,11 @@ impl BufferPool {
         }
     }
 
+    /// About how many pages it keeps.
+    pub fn capacity_pages(&self) -> usize {
+        self.inner.shards.iter().map(|shard| shard.capacity).sum()
+    }
+
     /// The volume underneath.
     pub fn volume(&self) -> &Arc<dyn PageVolume> {
         &self.inner.volume

@@ -56,6 +56,13 @@ pub enum Fork {
     FreeSpace = 1,
     /// Which blocks everybody sees all of.
     Visibility = 2,
+    /// Values too long for their rows.
+    Overflow = 3,
+}
+
+impl Fork {
+    /// All forks.
+    pub const ALL: [Self; 4] = [Self::Main, Self::FreeSpace, Self::Visibility, Self::Overflow];
 }
 
 /// One fork of one relation.

@@ -1,18 +1,11 @@
 //! What the pool needs from a volume: pages as of a position, room in the log, and the log's end.
 
 use redoubt_error::PgResult;
-use redoubt_page::{Lsn, OpsBuf, Page, PageId};
+use redoubt_page::{Lsn, Page, PageId};
 
-/// The change of one page within a mini-transaction, before it has an LSN.
-#[derive(Debug, Default)]
-pub struct PageChange {
-    /// The page.
-    pub page: PageId,
-    /// The version of the page that the operations were applied to.
-    pub prev_page_lsn: Lsn,
-    /// The operations, in the order they were applied.
-    pub ops: OpsBuf,
-}
+/// The change of one page within a mini-transaction, before it has an LSN: the page, the version of it that
+/// the operations were applied to, and the operations.
+pub use redoubt_client::PendingRecord as PageChange;
 
 /// Permission to append up to so many records and bytes of operations, obtained before any latch.
 #[derive(Debug)]
@@ -47,6 +40,14 @@ pub trait PageVolume: Send + Sync + 'static {
     /// # Errors
     /// When this instance is fenced, or the volume cannot be written.
     fn reserve(&self, records: u32, bytes: u32) -> PgResult<Budget>;
+
+    /// As [`PageVolume::reserve`], but nothing instead of waiting.
+    ///
+    /// # Errors
+    /// As [`PageVolume::reserve`].
+    fn try_reserve(&self, records: u32, bytes: u32) -> PgResult<Option<Budget>> {
+        self.reserve(records, bytes).map(Some)
+    }
 
     /// Appends one mini-transaction. Calls `stamp(i, lsn)` for each record in order, before the log's durable end
     /// can pass any of them. Called with the pages latched: waits for nothing and cannot fail.

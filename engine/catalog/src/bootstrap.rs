@@ -4,6 +4,7 @@
 use crate::database_storage::copy_system_relations;
 use crate::facts;
 use crate::nodes::{POSTGRES, TEMPLATE0, TEMPLATE1, system_node};
+use crate::page_index;
 use crate::system::{SystemCatalog, system_catalogs};
 use redoubt_access::{Engine, InsertOptions, TableId, form_tuple};
 use redoubt_buffer::{Register, RelKey};
@@ -67,5 +68,6 @@ fn write_catalog(engine: &Engine, txn: &Txn, catalog: &'static SystemCatalog) ->
         tuples.push(tuple);
     }
     let mut tids = Vec::with_capacity(rows.len());
-    heap.multi_insert(txn, &mut tuples, InsertOptions::default(), &mut tids)
+    heap.multi_insert(txn, &mut tuples, InsertOptions::default(), &mut tids)?;
+    page_index::build(engine, database, catalog, &rows, &tids, txn.xid()?)
 }

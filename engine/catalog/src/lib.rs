@@ -1,7 +1,17 @@
 //! The system catalogs: PostgreSQL's `pg_*` tables as ordinary tables on ordinary pages, and the typed,
 //! cached lookups that the analyzer, the executors and sessions make in them.
 //!
-//! See README.md for how lookups stay true while transactions change the catalogs.
+//! | to | call |
+//! |---|---|
+//! | make the catalogs of a new volume | [`bootstrap()`] |
+//! | connect | [`Catalog::session`] → [`SessionCatalog`] |
+//! | look things up | [`PageStore::new`], its `view()` → [`CatalogView`]; without a volume [`MemoryCatalog::view`] |
+//! | change things | [`ddl::Ddl::new`] over a [`PageStore`] or a [`MemoryCatalog`] |
+//! | end a transaction | [`SessionCatalog::begin_commit`], [`SessionCatalog::transaction_ended`] |
+//! | make and drop databases | [`ddl::Ddl::create_database`] and [`copy_database`]; [`drop_database_storage`] |
+//! | read a catalog as a table | it is one: its relation's `node` names an ordinary heap |
+//!
+//! README.md says how lookups stay true while transactions change the catalogs.
 
 pub mod acl;
 mod bootstrap;

@@ -66,7 +66,7 @@ impl MemoryStore {
         for index in &catalog.indexes {
             let key = index_key(catalog, index, row)?;
             if index.unique && table.find(index.oid, &key).next().is_some() {
-                return Err(duplicate_key(index));
+                return Err(duplicate_key(catalog, index, row));
             }
             keys.push((index.oid, key));
         }
@@ -211,7 +211,7 @@ impl WriteStore for MemoryCatalog {
     }
 
     /// Nothing: there are no pages.
-    fn create_storage(&self, _node: RelNode, _relation: Oid) -> PgResult<()> {
+    fn create_storage(&self, _node: RelNode, _relation: Oid, _kind: char) -> PgResult<()> {
         Ok(())
     }
 

@@ -131,7 +131,7 @@ pub(crate) fn scan_heap(
     Ok(())
 }
 
-fn row_id(tid: Tid) -> RowId {
+pub(crate) fn row_id(tid: Tid) -> RowId {
     RowId { block: tid.block, slot: tid.slot }
 }
 
@@ -154,8 +154,9 @@ impl WriteStore for PageStore<'_> {
     fn insert(&self, catalog: &'static SystemCatalog, row: &[Datum]) -> PgResult<RowId> {
         let mut tuple = Vec::new();
         form_tuple(&catalog.desc, row, &mut tuple)?;
-        let tid = self.heap(catalog)?.insert(self.txn, &mut tuple, InsertOptions::default())?;
-        page_index::insert(self, catalog, row, tid)?;
+        let heap = self.heap(catalog)?;
+        let tid = heap.insert(self.txn, &mut tuple, InsertOptions::default())?;
+        page_index::insert(self, catalog, &heap, row, tid)?;
         self.changed(catalog, &[row])?;
         Ok(row_id(tid))
     }
@@ -176,7 +177,7 @@ impl WriteStore for PageStore<'_> {
         let updated = heap.update(self.txn, tid, &mut tuple, options, LockWait::Block)?;
         check_result(updated.result)?;
         if !updated.hot {
-            page_index::insert(self, catalog, new, updated.tid)?;
+            page_index::insert(self, catalog, &heap, new, updated.tid)?;
         }
         self.changed(catalog, &[old, new])?;
         Ok(row_id(updated.tid))
@@ -196,9 +197,14 @@ impl WriteStore for PageStore<'_> {
         PageStore::allocate_database_oid(self)
     }
 
-    fn create_storage(&self, node: RelNode, relation: Oid) -> PgResult<()> {
-        let table = TableId { database: self.session.database(), relation };
-        self.engine.create_heap(node, table, self.txn.xid()?)?;
+    fn create_storage(&self, node: RelNode, relation: Oid, kind: char) -> PgResult<()> {
+        let creator = self.txn.xid()?;
+        if kind == 'i' {
+            self.engine.create_btree(node, creator)?;
+        } else {
+            let table = TableId { database: self.session.database(), relation };
+            self.engine.create_heap(node, table, creator)?;
+        }
         Ok(())
     }
 

@@ -73,12 +73,12 @@ pub trait WriteStore: Store {
     /// As for [`WriteStore::allocate_oid`].
     fn allocate_database_oid(&self) -> PgResult<Oid>;
 
-    /// Makes the empty storage of a table or sequence, which goes if the transaction aborts. An index's is
-    /// made by whoever builds it.
+    /// Makes the empty storage of a relation, which goes if the transaction aborts: a heap, or for kind `i` a
+    /// btree.
     ///
     /// # Errors
     /// Those of writing pages.
-    fn create_storage(&self, node: RelNode, relation: Oid) -> PgResult<()>;
+    fn create_storage(&self, node: RelNode, relation: Oid, kind: char) -> PgResult<()>;
 
     /// Gives up a relation's storage, which stays if the transaction aborts.
     ///

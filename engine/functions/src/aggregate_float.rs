@@ -98,8 +98,11 @@ impl Moments {
 
     fn variance(&self, sample: bool) -> Option<f64> {
         let [count, _, squares] = self.0;
-        let divisor = if sample { count - 1.0 } else { count };
-        (divisor > 0.0).then(|| squares / divisor)
+        if sample {
+            (count > 1.0).then(|| squares / (count - 1.0))
+        } else {
+            (count != 0.0).then(|| squares / count)
+        }
     }
 }
 
@@ -337,6 +340,12 @@ fn accum_called(state: &Datum, value: &Datum) -> PgResult<Datum> {
     Ok(to_array(&moments.0))
 }
 
+fn accum4_called(state: &Datum, value: f32) -> PgResult<Datum> {
+    let mut moments = Moments(doubles(state, "float4_accum")?);
+    moments.add(f64::from(value))?;
+    Ok(to_array(&moments.0))
+}
+
 fn combine_called(a: &Datum, b: &Datum) -> PgResult<Datum> {
     let mut moments = Moments(doubles(a, "float8_combine")?);
     moments.merge(&Moments(doubles(b, "float8_combine")?))?;
@@ -356,7 +365,7 @@ fn regr_combine_called(a: &Datum, b: &Datum) -> PgResult<Datum> {
 }
 
 builtins! {
-    "float4_accum" = accum_called: 2;
+    "float4_accum" = accum4_called: 2;
     "float8_accum" = accum_called: 2;
     "float8_combine" = combine_called: 2;
     "float8_avg" = avg_called: 1;

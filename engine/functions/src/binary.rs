@@ -54,11 +54,6 @@ impl<'a> BinaryReader<'a> {
         self.array().map(i64::from_be_bytes)
     }
 
-    /// Everything not yet read.
-    pub(crate) fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.rest)
-    }
-
     /// Bytes not yet read.
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()

@@ -77,10 +77,10 @@ pub(crate) fn to_julian(year: i32, month: i32, day: i32) -> i32 {
     (days + 7834 * month / 256 + i64::from(day)) as i32
 }
 
-/// The date of a Julian day. Days below 0 count as unsigned, which keeps the calendar going
-/// beyond what 31 bits hold.
+/// The date of a Julian day. Sums wrap around in 32 bits, so that the few days before day 0 that
+/// local time can reach come out right, too.
 pub(crate) fn from_julian(julian: i32) -> (i32, i32, i32) {
-    let mut julian = i64::from(julian as u32) + 32_044;
+    let mut julian = i64::from((julian as u32).wrapping_add(32_044));
     let quad = julian / 146_097;
     let extra = (julian - quad * 146_097) * 4 + 3;
     julian += 60 + quad * 3 + extra / 146_097;

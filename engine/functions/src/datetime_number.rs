@@ -1,7 +1,7 @@
 //! Numbers in dates and times: which field a bare number is depends on those before it.
 
 use crate::DateOrder;
-use crate::calendar::CivilTime;
+use crate::calendar::{CivilTime, USECS_PER_DAY};
 use crate::datetime_decode::seen;
 use crate::datetime_scan::{Refusal, fractional_second, leading_int};
 
@@ -188,4 +188,13 @@ pub(crate) fn clock_time(text: &str, minutes_first: bool) -> Result<ClockTime, R
         && (0..=60).contains(&time.second)
         && (0..=1_000_000).contains(&time.usec);
     if in_range { Ok(time) } else { Err(Refusal::FieldOverflow) }
+}
+
+/// True when a time of day has a field out of range or lies beyond 24:00:00.
+pub(crate) fn time_overflows(civil: &CivilTime) -> bool {
+    !(0..=24).contains(&civil.hour)
+        || !(0..60).contains(&civil.minute)
+        || !(0..=60).contains(&civil.second)
+        || !(0..=1_000_000).contains(&civil.usec)
+        || civil.time_us() > USECS_PER_DAY
 }

@@ -9,7 +9,7 @@ use crate::interval_parse::{decode, decode_iso};
 use crate::io::TypeIo;
 use crate::timestamp::round_usecs;
 use crate::type_modifiers::{
-    INTERVAL_FULL_PRECISION, INTERVAL_FULL_RANGE, field, interval_precision, interval_range,
+    INTERVAL_FULL_PRECISION, INTERVAL_FULL_RANGE, field, interval_precision, interval_range, is_valid_range,
 };
 use crate::{Datum, Env, Interval, IntervalStyle};
 use redoubt_error::{PgError, PgResult, code};
@@ -72,6 +72,9 @@ pub(crate) fn coerce(mut value: Interval, typmod: i32) -> PgResult<Interval> {
     }
     let range = interval_range(typmod);
     let truncate = |usecs: i64, unit: i64| usecs / unit * unit;
+    if !is_valid_range(range) {
+        return Err(PgError::internal(format!("unrecognized interval typmod: {typmod}")));
+    }
     if range != INTERVAL_FULL_RANGE {
         if range & (field::YEAR | field::MONTH) != 0 {
             value.days = 0;
@@ -85,8 +88,6 @@ pub(crate) fn coerce(mut value: Interval, typmod: i32) -> PgResult<Interval> {
             value.usecs = truncate(value.usecs, USECS_PER_MINUTE);
         } else if range & field::SECOND == 0 && range & field::HOUR != 0 {
             value.usecs = truncate(value.usecs, USECS_PER_HOUR);
-        } else if range & field::SECOND == 0 {
-            return Err(PgError::internal(format!("unrecognized interval typmod: {typmod}")));
         }
     }
     let precision = interval_precision(typmod);
@@ -300,7 +301,7 @@ fn write_iso8601(fields: &Fields, out: &mut Vec<u8>) {
     if fields.values() == [0; 7] {
         return out.extend_from_slice(b"PT0S");
     }
-    let mut part = |value: i64, unit: u8, out: &mut Vec<u8>| {
+    let part = |value: i64, unit: u8, out: &mut Vec<u8>| {
         if value != 0 {
             number(value, out);
             out.push(unit);

@@ -113,7 +113,7 @@ impl Numeric {
             _ => {}
         }
         let limit = f64::from(2 * MAX_PRECISION);
-        let digits = (self.to_f64_lossy() * 0.434_294_481_903_252).clamp(-limit, limit);
+        let digits = (self.to_f64_lossy() * LOG10_E).clamp(-limit, limit);
         self.exp_rounded(result_scale(MIN_SIGNIFICANT_DIGITS - digits as i32, self.dscale))?.checked()
     }
 
@@ -379,7 +379,7 @@ impl Numeric {
                 Ok(Self::zero_with_scale(MAX_PRECISION))
             };
         }
-        let weight = (rough * 0.434_294_481_903_252) as i32;
+        let weight = (rough * LOG10_E) as i32;
         let scale = result_scale(MIN_SIGNIFICANT_DIGITS - weight, self.dscale.max(exponent.dscale));
         let significant = (scale + weight).max(0);
         let kept = (significant - ln_weight + GUARD_DIGITS + 4).max(0);

@@ -19,6 +19,7 @@ pub(crate) type Family = &'static [(&'static str, SrfFn)];
 #[rustfmt::skip]
 static FAMILIES: &[Family] = &[
     crate::series::SET_RETURNING,
+    crate::timestamp_ops::SET_RETURNING,
 ];
 
 static BY_NAME: LazyLock<FxHashMap<&'static str, SrfFn>> =

@@ -39,10 +39,10 @@ fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     }
     .as_bytes();
     let mut value = [0; 16];
-    for at in 0..16 {
+    for (at, byte) in value.iter_mut().enumerate() {
         let [high, low, tail @ ..] = rest else { return None };
         let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-        value[at] = digit(*high)? << 4 | digit(*low)?;
+        *byte = digit(*high)? << 4 | digit(*low)?;
         rest = match tail {
             [b'-', after @ ..] if at % 2 == 1 && at < 15 => after,
             _ => tail,

@@ -183,7 +183,7 @@ pub(crate) fn local_to_utc(value: i64, zone: &Zone) -> PgResult<i64> {
         return Ok(value);
     }
     let civil = to_civil(value);
-    let west_s = crate::datetime_decode::west_of(zone, &civil);
+    let west_s = crate::datetime_zone::west_of(zone, &civil);
     checked(value.checked_add(i64::from(west_s) * USECS_PER_SEC))
 }
 

@@ -218,7 +218,7 @@ impl Zone {
     }
 
     /// Maps a moment outside the table into it; returns the moment and how far it was moved.
-    fn into_table(&self, unix_s: i64) -> (i64, i64) {
+    fn mapped(&self, unix_s: i64) -> (i64, i64) {
         let (Some((first, _)), Some((last, _))) = (self.transitions.first(), self.transitions.last()) else {
             return (unix_s, 0);
         };
@@ -245,13 +245,13 @@ impl Zone {
 
     /// The local time in force at a moment.
     pub(crate) fn at(&self, unix_s: i64) -> &LocalKind {
-        let (moment, _) = self.into_table(unix_s);
+        let (moment, _) = self.mapped(unix_s);
         self.kind_at(self.position(moment))
     }
 
     /// The first change of local time after a moment.
     pub(crate) fn next_boundary(&self, unix_s: i64) -> Option<Boundary<'_>> {
-        let (moment, moved) = self.into_table(unix_s);
+        let (moment, moved) = self.mapped(unix_s);
         let position = self.position(moment);
         let (at_s, after) = *self.transitions.get(position)?;
         Some(Boundary { at_s: at_s + moved, before: self.kind_at(position), after: &self.kinds[after] })

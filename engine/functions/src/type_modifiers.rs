@@ -160,11 +160,16 @@ pub(crate) fn interval_precision(typmod: i32) -> i32 {
     typmod & INTERVAL_FULL_PRECISION
 }
 
+/// True for the field restrictions that SQL allows.
+pub(crate) fn is_valid_range(range: i32) -> bool {
+    INTERVAL_RANGES.iter().any(|(mask, _)| *mask == range)
+}
+
 fn interval_in(ctx: &CallContext<'_>, array: &ArrayValue) -> PgResult<i32> {
     let bad = || invalid("invalid INTERVAL type modifier");
     let given = numbers(array)?;
     let range = *given.first().ok_or_else(bad)?;
-    if !INTERVAL_RANGES.iter().any(|(mask, _)| *mask == range) {
+    if !is_valid_range(range) {
         return Err(bad());
     }
     let digits = match given[1..] {

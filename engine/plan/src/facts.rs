@@ -50,6 +50,8 @@ pub struct IndexFacts {
     pub oid: Oid,
     /// Its name.
     pub name: Arc<str>,
+    /// The number of its storage.
+    pub storage: u32,
     /// Access method's name (`btree`).
     pub method: Arc<str>,
     /// Key columns, then included ones.
@@ -257,8 +259,12 @@ pub struct ForeignKey {
     pub referenced_schema: Arc<str>,
     /// The referenced columns.
     pub referenced_columns: Vec<i16>,
-    /// The unique index on them.
-    pub index: Oid,
+    /// The referenced table's columns.
+    pub referenced_desc: TupleDesc,
+    /// The referencing table's columns.
+    pub desc: TupleDesc,
+    /// The unique index on the referenced columns.
+    pub index: Arc<IndexFacts>,
     /// Equality operators `referenced = referencing`, one per column.
     pub equalities: Vec<Oid>,
     /// ON DELETE.
@@ -294,6 +300,11 @@ pub trait PlanCatalog {
     fn btree_operator(&self, family: Oid, strategy: u8, left: Oid, right: Oid) -> PgResult<Oid>;
     /// The default B-tree family of a type (through domains and binary-compatible types), 0 if none.
     fn default_btree_family(&self, type_oid: Oid) -> PgResult<Oid>;
+    /// Whether values of a type can be hashed, its elements' or columns' included.
+    fn is_hashable(&self, type_oid: Oid) -> PgResult<bool> {
+        let _ = type_oid;
+        Ok(true)
+    }
     /// An aggregate's facts.
     fn aggregate(&self, proc_oid: Oid) -> PgResult<Option<Arc<AggregateFacts>>>;
     /// What a change of the table's rows must obey.

@@ -217,15 +217,22 @@ impl Builder<'_> {
     }
 
     fn add_range(&mut self, entry: &RangeTblEntry, local: usize) {
+        if entry.perms_relid != 0 {
+            let relkind = match &entry.kind {
+                RteKind::Relation { relkind, .. } => *relkind,
+                _ => 'v',
+            };
+            self.permissions.push(Permission {
+                relid: entry.perms_relid,
+                relkind,
+                check_as_user: entry.check_as_user,
+                perms: entry.required_perms,
+                selected: entry.selected_columns.clone(),
+                modified: entry.modified_columns.clone(),
+            });
+        }
         let kind = match &entry.kind {
             RteKind::Relation { relid, relkind, desc } => {
-                self.permissions.push(Permission {
-                    relid: *relid,
-                    relkind: *relkind,
-                    perms: entry.required_perms,
-                    selected: entry.selected_columns.clone(),
-                    modified: entry.modified_columns.clone(),
-                });
                 RangeKind::Relation { relid: *relid, relkind: *relkind, desc: desc.clone() }
             }
             RteKind::Subquery(_) => RangeKind::Subquery,

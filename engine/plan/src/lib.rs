@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 mod builder;
+mod catalog_facts;
 mod compile;
 mod equal;
 pub mod facts;
@@ -22,6 +23,7 @@ pub mod subplan;
 pub mod walk;
 pub mod window;
 
+pub use catalog_facts::{CatalogFacts, FactsHost};
 pub use facts::{PlanCatalog, PlannerContext, PlannerSettings};
 pub use node::{NodeId, NodeKind, Plan, PlanNode};
 pub use planner::{children, plan};

@@ -82,6 +82,8 @@ pub struct Permission {
     pub relid: Oid,
     /// Its kind, for the message.
     pub relkind: char,
+    /// The role whose privileges count; 0 for the current user.
+    pub check_as_user: Oid,
     /// Privileges on the whole table.
     pub perms: Perms,
     /// Columns that must be readable.

@@ -6,7 +6,8 @@ use redoubt_txn::{LockWait, RowLockMode, Txn, Xid};
 
 use crate::heap::Heap;
 use crate::heap::modify::{RowQueue, Stop, TmResult, check, no_such_row};
-use crate::heap::page::tuple;
+use crate::heap::overflow::{Reference, references_of};
+use crate::heap::page::{note_prunable, tuple};
 use crate::tuple::{AT_XMAX, Tid, encode_end, mask};
 
 impl Heap {
@@ -17,12 +18,17 @@ impl Heap {
     pub fn delete(&self, txn: &Txn, tid: Tid, wait: LockWait) -> PgResult<TmResult> {
         let xid = txn.xid()?;
         let mut queue = RowQueue::new(self, txn, tid, RowLockMode::Update);
-        let outcome = self.drive(&mut queue, wait, || self.try_delete(txn, tid, xid))?;
-        Ok(outcome.err().unwrap_or(TmResult::Ok))
+        match self.drive(&mut queue, wait, || self.try_delete(txn, tid, xid))? {
+            Ok(references) => {
+                self.end_external(txn, &references)?;
+                Ok(TmResult::Ok)
+            }
+            Err(result) => Ok(result),
+        }
     }
 
-    /// Deletes the row version if nothing stands in the way.
-    fn try_delete(&self, txn: &Txn, tid: Tid, xid: Xid) -> Result<(), Stop> {
+    /// Deletes the row version if nothing stands in the way; returns what it referred to.
+    fn try_delete(&self, txn: &Txn, tid: Tid, xid: Xid) -> Result<Vec<Reference>, Stop> {
         let target = self.pin_for_change(tid.block)?;
         let mut mtr = self.pool().begin_mtr(2, 128)?;
         let page = target.latch(&mut mtr)?;
@@ -32,13 +38,15 @@ impl Heap {
         if !busy.is_empty() {
             return Err(Stop::Busy(busy));
         }
+        let references = references_of(old)?;
         let infomask = old.infomask() & !mask::HOT_UPDATED | mask::KEYS_UPDATED;
         let end = encode_end(xid, txn.command_for_write(), Tid::INVALID, infomask);
         let slot = PatchTarget::Slot(tid.slot - 1);
         mtr.change(page, &Op::PatchBytes { target: slot, offset: AT_XMAX, bytes: &end });
+        note_prunable(&mut mtr, page, xid);
         target.changed(&mut mtr, page);
         mtr.commit();
-        Ok(())
+        Ok(references)
     }
 
     /// Takes back an insertion that this transaction has made and nobody else can have built on
@@ -51,33 +59,11 @@ impl Heap {
         let mut mtr = self.pool().begin_mtr(1, 64)?;
         let page = mtr.latch(&pin);
         let own = tuple(mtr.page(page), tid.slot).filter(|tuple| txn.is_own(tuple.xmin()));
-        assert!(own.is_some(), "only an own insertion is taken back");
+        let own = own.expect("only an own insertion is taken back");
+        let references = references_of(own)?;
         let op = Op::PatchBytes { target: PatchTarget::Slot(tid.slot - 1), offset: 0, bytes: &[0; 8] };
         mtr.change(page, &op);
         mtr.commit();
-        Ok(())
-    }
-
-    /// Replaces a row's values where it lies, outside of all transactions: everybody sees the new ones at once, and
-    /// nothing takes them back. For statistics in catalogs (PostgreSQL's `heap_inplace_update`). Returns
-    /// false, having done nothing, when the new row does not fit the page.
-    ///
-    /// # Errors
-    /// What the volume says.
-    pub fn update_in_place(&self, tid: Tid, row: &[u8]) -> PgResult<bool> {
-        use crate::tuple::HEADER_BYTES;
-        let pin = self.pin(tid.block)?;
-        let mut mtr = self.pool().begin_mtr(1, row.len() + 64)?;
-        let page = mtr.latch(&pin);
-        let Some(old) = tuple(mtr.page(page), tid.slot) else { return Ok(false) };
-        let room = mtr.page(page).reclaimable_free_bytes() + old.bytes().len();
-        if row.len() > room {
-            return Ok(false);
-        }
-        let stored_columns = &row[HEADER_BYTES - 2..];
-        let new = [&old.bytes()[..HEADER_BYTES - 2], stored_columns].concat();
-        mtr.change(page, &Op::ReplaceItem { slot: tid.slot - 1, bytes: &new });
-        mtr.commit();
-        Ok(true)
+        self.end_external(txn, &references)
     }
 }

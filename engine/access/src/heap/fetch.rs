@@ -29,6 +29,11 @@ impl FetchBuf {
         &self.bytes
     }
 
+    /// Its bytes, to be completed.
+    pub(super) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
     pub(super) fn fill(&mut self, tuple: TupleRef<'_>) {
         self.bytes.clear();
         self.bytes.extend_from_slice(tuple.bytes());
@@ -45,7 +50,7 @@ impl Heap {
             return Ok(false);
         }
         let pin = self.pin(tid.block)?;
-        self.retry(|| {
+        let found = self.retry(|| {
             let page = pin.read();
             let Item::Tuple(tuple) = item(&page, tid.slot) else { return Ok(false) };
             let sees = snapshot.sees(&tuple.stamps(), &mut buf.cache)?;
@@ -53,7 +58,11 @@ impl Heap {
                 buf.fill(tuple);
             }
             Ok(sees)
-        })
+        })?;
+        if found {
+            self.complete(&mut buf.bytes)?;
+        }
+        Ok(found)
     }
 
     /// Copies the version that the snapshot sees of the row that an index entry points to into `buf`, and returns its
@@ -71,7 +80,7 @@ impl Heap {
             return Ok(None);
         }
         let pin = self.pin(root.block)?;
-        self.retry(|| {
+        let found = self.retry(|| {
             let page = pin.read();
             let cache = &mut buf.cache;
             match visible_in_chain(&page, root.slot, |tuple| snapshot.sees(&tuple.stamps(), cache))? {
@@ -81,14 +90,28 @@ impl Heap {
                     Ok(Some(Tid::new(root.block, slot)))
                 }
             }
-        })
+        })?;
+        if found.is_some() {
+            self.complete(&mut buf.bytes)?;
+        }
+        Ok(found)
     }
 
-    /// Copies the row version at this place, whoever sees it.
+    /// Copies the row version at this place, whoever sees it. Somebody has to see it, though, lest its long values
+    /// be gone.
     ///
     /// # Errors
     /// What the volume says.
     pub fn fetch_any(&self, tid: Tid, buf: &mut FetchBuf) -> PgResult<bool> {
+        let found = self.fetch_short(tid, buf)?;
+        if found {
+            self.complete(&mut buf.bytes)?;
+        }
+        Ok(found)
+    }
+
+    /// As [`Heap::fetch_any`], with references instead of long values.
+    pub(super) fn fetch_short(&self, tid: Tid, buf: &mut FetchBuf) -> PgResult<bool> {
         if tid.block >= self.nblocks() {
             return Ok(false);
         }

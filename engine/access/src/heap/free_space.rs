@@ -5,11 +5,14 @@
 //! writer knows it too.
 
 use parking_lot::Mutex;
-use redoubt_buffer::BlockNo;
-use redoubt_page::PAGE_BYTES;
+use redoubt_buffer::{BlockNo, Fork, RelKey, kinds};
+use redoubt_error::PgResult;
+use redoubt_page::{Op, PAGE_BYTES, PatchTarget};
+
+use crate::heap::Heap;
 
 /// Bytes per step of a category.
-const STEP_BYTES: usize = PAGE_BYTES / 256;
+pub(super) const STEP_BYTES: usize = PAGE_BYTES / 256;
 /// Blocks whose maximum is kept together.
 const GROUP_BLOCKS: usize = 4000;
 
@@ -21,6 +24,8 @@ pub(super) struct FreeSpace {
 
 #[derive(Default)]
 struct State {
+    /// Whether what an earlier writer wrote down has been read.
+    loaded: bool,
     /// Free bytes of each block in steps, rounded down; 0 for those that nobody has looked at.
     blocks: Vec<u8>,
     /// The highest value of each group when it was last published.
@@ -77,21 +82,79 @@ impl FreeSpace {
         self.publish();
     }
 
-    /// The steps of all blocks, to be written down.
-    pub(super) fn steps(&self) -> Vec<u8> {
-        self.state.lock().blocks.clone()
+    fn is_loaded(&self) -> bool {
+        self.state.lock().loaded
     }
 
-    /// Takes over what an earlier writer wrote down.
-    pub(super) fn load(&self, steps: Vec<u8>) {
-        self.state.lock().blocks = steps;
+    /// Takes over what an earlier writer wrote down, as far as nothing newer is known.
+    fn load(&self, mut steps: Vec<u8>) {
+        let mut state = self.state.lock();
+        if !state.loaded {
+            let known = steps.len().max(state.blocks.len());
+            steps.resize(known, 0);
+            for (old, &new) in steps.iter_mut().zip(&state.blocks) {
+                *old = if new > 0 { new } else { *old };
+            }
+            state.blocks = steps;
+            state.loaded = true;
+        }
+        drop(state);
         self.publish();
     }
+}
 
-    /// Free bytes of a block as far as known.
-    pub(super) fn free_bytes(&self, block: BlockNo) -> usize {
-        let state = self.state.lock();
-        state.blocks.get(block as usize).map_or(0, |&steps| usize::from(steps) * STEP_BYTES)
+/// Bytes of the map on one page of the fork.
+const MAP_BYTES: usize = 8000;
+
+impl Heap {
+    /// Reads what an earlier writer wrote down, once.
+    pub(super) fn load_free_space(&self) -> PgResult<()> {
+        if self.free.is_loaded() || self.is_overflow {
+            return Ok(());
+        }
+        let mut steps = Vec::new();
+        if let Some(fork) = self.space.relation(RelKey { node: self.node(), fork: Fork::FreeSpace })? {
+            for block in 0..fork.nblocks() {
+                steps.extend_from_slice(self.space.pin(&fork, block)?.read().special());
+            }
+        }
+        steps.truncate(self.nblocks() as usize);
+        self.free.load(steps);
+        Ok(())
+    }
+
+    /// Writes down what is known, for the next writer. Insertion does not: what it learns is a hint, and cheap to
+    /// learn again.
+    pub(super) fn save_free_space(&self) -> PgResult<()> {
+        self.load_free_space()?;
+        let steps = self.free.state.lock().blocks.clone();
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let key = RelKey { node: self.node(), fork: Fork::FreeSpace };
+        let fork = match self.space.relation(key)? {
+            Some(fork) => fork,
+            None => self.space.create_relation(key, 0)?,
+        };
+        for (block, steps) in (0..).zip(steps.chunks(MAP_BYTES)) {
+            while fork.nblocks() <= block {
+                self.space.extend(&fork, kinds::FREE_SPACE_MAP, &[0; MAP_BYTES])?;
+            }
+            let pin = self.space.pin(&fork, block)?;
+            let mut mtr = self.pool().begin_mtr(1, MAP_BYTES + 64)?;
+            let page = mtr.latch(&pin);
+            let old = mtr.page(page).special();
+            let differs = |at: &usize| old.get(*at) != Some(&steps[*at]);
+            let (Some(first), Some(last)) = ((0..steps.len()).find(differs), (0..steps.len()).rfind(differs))
+            else {
+                continue;
+            };
+            // A special area is shorter than a page; the cast is exact.
+            let (offset, bytes) = (first as u16, &steps[first..=last]);
+            mtr.change(page, &Op::PatchBytes { target: PatchTarget::Special, offset, bytes });
+            mtr.commit();
+        }
+        Ok(())
     }
 }
 
@@ -144,6 +207,7 @@ mod tests {
         assert_eq!(free.find(9000), None);
         free.truncate(3);
         assert_eq!(free.find(1), None);
-        assert_eq!(free.free_bytes(3), 0);
+        free.load(vec![7; 10]);
+        assert_eq!(free.find(200), Some(0));
     }
 }

@@ -59,10 +59,12 @@ impl Heap {
     /// # Errors
     /// `54000` when it is longer than a page holds, or what the volume says.
     pub fn insert(&self, txn: &Txn, tuple: &mut [u8], options: InsertOptions) -> PgResult<Tid> {
-        check_size(tuple)?;
         stamp_new(tuple, txn.xid()?, txn.command_for_write(), 0);
-        let mut roomy = self.page_with_room(txn, tuple.len(), options, 1)?;
-        let tid = roomy.put(tuple);
+        let shortened = self.shorten(txn, tuple, None)?;
+        let stored = shortened.row.as_deref().unwrap_or(tuple);
+        check_size(stored)?;
+        let mut roomy = self.page_with_room(txn, stored.len(), options, 1)?;
+        let tid = roomy.put(stored);
         roomy.commit();
         Ok(tid)
     }
@@ -80,8 +82,11 @@ impl Heap {
     ) -> PgResult<()> {
         let (xid, command) = (txn.xid()?, txn.command_for_write());
         for tuple in tuples.iter_mut() {
-            check_size(tuple)?;
             stamp_new(tuple, xid, command, 0);
+            if let Some(short) = self.shorten(txn, tuple, None)?.row {
+                *tuple = short;
+            }
+            check_size(tuple)?;
         }
         let reserve = options.reserve_bytes();
         let mut rest = &*tuples;
@@ -163,7 +168,13 @@ impl Heap {
         let wanted = len + SLOT_BYTES + options.reserve_bytes();
         let known = match tried {
             None => {
-                let target = self.target(backend).or_else(|| self.free.find(wanted));
+                let target = match self.target(backend) {
+                    Some(block) => Some(block),
+                    None => {
+                        self.load_free_space()?;
+                        self.free.find(wanted)
+                    }
+                };
                 target.filter(|&block| block < self.nblocks()).or_else(|| self.nblocks().checked_sub(1))
             }
             Some((block, free)) => {

@@ -43,6 +43,9 @@ impl Heap {
                 None => Ok(()),
             }
         })?;
+        if outcome.is_ok() {
+            self.complete(buf.bytes_mut())?;
+        }
         Ok(outcome.err().unwrap_or(TmResult::Ok))
     }
 
@@ -66,7 +69,7 @@ impl Heap {
                 return Ok(LockedRow { result, tid: at, moved: at != tid });
             };
             // The successor may be gone, with its slot used again: then it was deleted long since.
-            if !self.fetch_any(ctid, buf)? || buf.tuple().xmin() != xmax {
+            if !self.fetch_short(ctid, buf)? || buf.tuple().xmin() != xmax {
                 let result = TmResult::Deleted { xmax };
                 return Ok(LockedRow { result, tid: at, moved: at != tid });
             }

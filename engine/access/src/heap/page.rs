@@ -4,12 +4,16 @@
 //! the first living version of a chain (3 bytes), and the stub of a dead row whose index entries are not removed
 //! yet (1 byte).
 
-use redoubt_page::{Page, SLOT_BYTES};
+use redoubt_buffer::fields::u64_at;
+use redoubt_buffer::{Latched, Mtr};
+use redoubt_page::{Op, Page, PatchTarget, SLOT_BYTES};
+use redoubt_txn::Xid;
 
 use crate::tuple::TupleRef;
 
-/// Flags (1 byte), then nothing yet.
+/// Flags (1 byte), then the prune hint (7 bytes).
 pub(super) const SPECIAL_BYTES: usize = 8;
+const AT_HINT: u16 = 1;
 
 const REDIRECT: u8 = 1;
 const DEAD: u8 = 2;
@@ -55,6 +59,30 @@ pub(super) fn tuple(page: &Page, slot: u16) -> Option<TupleRef<'_>> {
         Item::Tuple(tuple) => Some(tuple),
         _ => None,
     }
+}
+
+/// The oldest transaction whose deletion or update of a row on this page may have made something to prune;
+/// nothing when there is surely nothing (PostgreSQL's `pd_prune_xid`).
+pub(super) fn prune_hint(page: &Page) -> Option<Xid> {
+    let hint = Xid::new(u64_at(page.special(), 0) >> 8);
+    hint.is_valid().then_some(hint)
+}
+
+/// Makes sure that the hint is not above `xid`, which has ended a row version here.
+pub(super) fn note_prunable(mtr: &mut Mtr<'_>, page: Latched, xid: Xid) {
+    if prune_hint(mtr.page(page)).is_none_or(|hint| hint > xid) {
+        set_prune_hint(mtr, page, Some(xid));
+    }
+}
+
+/// Sets the hint.
+pub(super) fn set_prune_hint(mtr: &mut Mtr<'_>, page: Latched, hint: Option<Xid>) {
+    if prune_hint(mtr.page(page)) == hint {
+        return;
+    }
+    // Transaction numbers stay below 2^46 (redoubt_txn's status pages), so seven bytes hold them.
+    let bytes = hint.unwrap_or(Xid::INVALID).get().to_le_bytes();
+    mtr.change(page, &Op::PatchBytes { target: PatchTarget::Special, offset: AT_HINT, bytes: &bytes[..7] });
 }
 
 /// The lowest slot (from 1) that a new item can have.

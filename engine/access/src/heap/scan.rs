@@ -13,7 +13,7 @@ use redoubt_txn::{Snapshot, ViewCache};
 
 use crate::heap::Heap;
 use crate::heap::page::{Item, item};
-use crate::tuple::{Tid, TupleRef};
+use crate::tuple::{Tid, TupleRef, mask};
 
 /// Which way to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct HeapScan {
     /// The block whose copy is in `page`.
     block: Option<BlockNo>,
     page: Page,
+    /// The row handed out last, if it has long values.
+    whole: Vec<u8>,
     /// The slots (from 1) of that block that the snapshot sees.
     visible: Vec<u16>,
     /// Where in `visible` the row handed out last is; beyond either end when the block is done.
@@ -54,14 +56,18 @@ impl HeapScan {
     /// A scan over the blocks from `first` to before `end`.
     pub fn over(heap: Arc<Heap>, snapshot: Snapshot, first: BlockNo, end: BlockNo) -> Self {
         let end = end.min(heap.nblocks());
+        // As in PostgreSQL, a scan of more than a quarter of the pool must not push everything else out of it.
+        let is_large = (end.saturating_sub(first) as usize) > heap.pool().capacity_pages() / 4;
+        let access = if is_large { Access::Once } else { Access::Normal };
         Self {
             heap,
             snapshot,
-            access: Access::Normal,
+            access,
             first: first.min(end),
             end,
             block: None,
             page: Page::absent(PageId::new(0)),
+            whole: Vec::new(),
             visible: Vec::new(),
             at: 0,
             done: None,
@@ -69,7 +75,7 @@ impl HeapScan {
         }
     }
 
-    /// Keeps the scan from pushing other pages out of the pool.
+    /// Keeps the scan from pushing other pages out of the pool, however small it is.
     pub fn once(mut self) -> Self {
         self.access = Access::Once;
         self
@@ -96,7 +102,13 @@ impl HeapScan {
         }
         let slot = self.current_slot().expect("the loop ends with one");
         let block = self.block.expect("a row is in a block");
-        let Item::Tuple(tuple) = item(&self.page, slot) else { unreachable!("only rows are visible") };
+        let Item::Tuple(mut tuple) = item(&self.page, slot) else { unreachable!("only rows are visible") };
+        if tuple.has(mask::EXTERNAL) {
+            self.whole.clear();
+            self.whole.extend_from_slice(tuple.bytes());
+            self.heap.complete(&mut self.whole)?;
+            tuple = TupleRef::new(&self.whole).expect("completing leaves the header");
+        }
         Ok(Some((Tid::new(block, slot), tuple)))
     }
 

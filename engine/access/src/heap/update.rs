@@ -9,10 +9,12 @@ use redoubt_page::{Op, PatchTarget};
 use redoubt_txn::{LockWait, RowLockMode, Txn, Xid};
 
 use crate::heap::Heap;
+use crate::heap::fetch::FetchBuf;
 use crate::heap::insert::{InsertOptions, OP_BYTES, check_size};
 use crate::heap::modify::{RowQueue, Stop, TmResult, check, no_such_row};
-use crate::heap::page::{free_slot, has_room, tuple};
-use crate::heap::prune::{PRUNING_BYTES, Pruning};
+use crate::heap::overflow::INLINE_BYTES;
+use crate::heap::page::{free_slot, has_room, note_prunable, prune_hint, tuple};
+use crate::heap::prune::{PRUNING_BYTES, Pruning, is_worthwhile};
 use crate::tuple::{AT_XMAX, Tid, encode_end, mask, stamp_new};
 
 /// What the caller knows about an update.
@@ -61,8 +63,15 @@ impl Heap {
         options: UpdateOptions,
         wait: LockWait,
     ) -> PgResult<Updated> {
-        check_size(row)?;
         let xid = txn.xid()?;
+        // A version's values never change, so the old ones can be looked at before the row is ours.
+        let mut old = FetchBuf::default();
+        let has_old =
+            (row.len() > INLINE_BYTES || self.has_external(tid)?) && self.fetch_short(tid, &mut old)?;
+        let shortened = self.shorten(txn, row, has_old.then(|| old.bytes()))?;
+        let mut short = shortened.row;
+        let row = short.as_deref_mut().unwrap_or(row);
+        check_size(row)?;
         let mode = if options.key_changed { RowLockMode::Update } else { RowLockMode::NoKeyUpdate };
         let mut queue = RowQueue::new(self, txn, tid, mode);
         let mut update = Update { heap: self, txn, tid, xid, mode, options };
@@ -83,7 +92,23 @@ impl Heap {
                 }
             },
         })?;
-        Ok(outcome.unwrap_or_else(|result| Updated { result, tid: Tid::INVALID, hot: false }))
+        match outcome {
+            Ok(updated) => {
+                self.end_external(txn, &shortened.left_behind)?;
+                Ok(updated)
+            }
+            Err(result) => {
+                self.end_external(txn, &shortened.made)?;
+                Ok(Updated { result, tid: Tid::INVALID, hot: false })
+            }
+        }
+    }
+
+    /// Whether the version at `tid` refers to values elsewhere.
+    fn has_external(&self, tid: Tid) -> PgResult<bool> {
+        let pin = self.pin(tid.block)?;
+        let page = pin.read();
+        Ok(tuple(&page, tid.slot).is_some_and(|row| row.has(mask::EXTERNAL)))
     }
 }
 
@@ -103,22 +128,29 @@ impl Update<'_> {
         let heap = self.heap;
         let target = heap.pin_for_change(self.tid.block)?;
         // Without room, what pruning takes is reserved as well; it is not worth reserving every time.
-        let fits = has_room(&target.pin.read(), row.len(), 0);
-        let pruning_bytes = if fits { 0 } else { PRUNING_BYTES };
-        let horizon = (!fits).then(|| heap.txns.horizon());
+        let (fits, may_prune) = {
+            let page = target.pin.read();
+            (has_room(&page, row.len(), 0), prune_hint(&page).is_some())
+        };
+        let horizon = (!fits && may_prune).then(|| heap.txns.horizon());
+        let pruning_bytes = if horizon.is_some() { PRUNING_BYTES } else { 0 };
         let mut mtr = heap.pool().begin_mtr(2, row.len() + pruning_bytes + 256)?;
         let page = target.latch(&mut mtr)?;
         self.check(&mtr, page)?;
         if !has_room(mtr.page(page), row.len(), 0) {
-            let Some(horizon) = horizon else { return Err(Stop::Again) };
-            let pruning = Pruning::plan(mtr.page(page), &horizon)?;
-            if pruning.is_empty() {
+            let Some(horizon) = horizon else {
+                // It was full when it was looked at, or it has been filled since.
+                return if fits { Err(Stop::Again) } else { Ok(None) };
+            };
+            if !is_worthwhile(mtr.page(page), &horizon)? {
                 return Ok(None);
             }
-            pruning.apply(&mut mtr, page);
+            Pruning::plan(mtr.page(page), &horizon)?.apply(&mut mtr, page);
             if !has_room(mtr.page(page), row.len(), 0) {
-                target.changed(&mut mtr, page);
-                mtr.commit();
+                if mtr.is_changed() {
+                    target.changed(&mut mtr, page);
+                    mtr.commit();
+                }
                 return Ok(None);
             }
         }
@@ -190,6 +222,7 @@ impl Update<'_> {
         let end = encode_end(self.xid, self.txn.command(), new, infomask);
         let slot = PatchTarget::Slot(self.tid.slot - 1);
         mtr.change(page, &Op::PatchBytes { target: slot, offset: AT_XMAX, bytes: &end });
+        note_prunable(mtr, page, self.xid);
         let heap = self.heap;
         heap.txns.row_locks().carry_over(self.txn, heap.row_key(self.tid), heap.row_key(new));
     }

@@ -154,6 +154,25 @@ impl Heap {
         set_bit(mtr, map, block, true);
     }
 
+    /// Clears the bits of the blocks from `first` to before `end`, which are about to go.
+    pub(super) fn forget_all_visible(&self, first: BlockNo, end: BlockNo) -> PgResult<()> {
+        for block in (first / MAP_BLOCKS * MAP_BLOCKS..end).step_by(MAP_BLOCKS as usize) {
+            let Some(pin) = self.map.pin(&self.space, block)? else { continue };
+            let mut mtr = self.pool().begin_mtr(1, MAP_BYTES + 64)?;
+            let map = mtr.latch(&pin);
+            // Blocks before `first` keep their bits; there are none behind `end`.
+            let start = first.max(block);
+            let (byte, bit) = place_of(start);
+            let mut bytes = mtr.page(map).special()[byte..].to_vec();
+            bytes[0] &= bit - 1;
+            bytes[1..].fill(0);
+            let offset = byte as u16;
+            mtr.change(map, &Op::PatchBytes { target: PatchTarget::Special, offset, bytes: &bytes });
+            mtr.commit();
+        }
+        Ok(())
+    }
+
     /// How many blocks the map says everybody sees all of (`pg_class.relallvisible`).
     ///
     /// # Errors

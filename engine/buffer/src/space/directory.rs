@@ -104,12 +104,7 @@ fn decode(page: &Page, slot: u16, item: &[u8]) -> PgResult<(RelKey, Entry)> {
     if item.len() != ENTRY_BYTES {
         return Err(broken());
     }
-    let fork = match item[AT_FORK] {
-        0 => Fork::Main,
-        1 => Fork::FreeSpace,
-        2 => Fork::Visibility,
-        _ => return Err(broken()),
-    };
+    let fork = *Fork::ALL.get(usize::from(item[AT_FORK])).ok_or_else(broken)?;
     let key = RelKey { node: RelNode(u32_at(item, AT_NODE)), fork };
     let root = PageId::try_new(u64_at(item, AT_ROOT)).ok_or_else(broken)?;
     let (creator, dropper) = (u64_at(item, AT_CREATOR), u64_at(item, AT_DROPPER));

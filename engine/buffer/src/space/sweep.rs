@@ -14,7 +14,7 @@ use crate::mtr::{Latched, Mtr};
 use crate::space::control::{self, patch_u64};
 use crate::space::extents::{Allocator, FREE_PAGE_EXTENTS};
 use crate::space::relation::{DIRECT, FRESH, SINGLES, extent_entry};
-use crate::space::{EXTENT_PAGES, RelKey, Space};
+use crate::space::{EXTENT_PAGES, Fork, RelKey, Space};
 
 /// What became of a transaction, as far as relations are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,7 @@ pub(super) fn sweep(space: &Space, fate: &mut dyn FnMut(u64) -> PgResult<Fate>) 
         let creation = if creator == 0 { Fate::Settled } else { fate(creator)? };
         let removal = if dropper == 0 { Fate::Aborted } else { fate(dropper)? };
         if creation == Fate::Aborted || removal == Fate::Settled {
-            free_relation(space, key)?;
-            freed += 1;
+            freed += free_with_forks(space, key)?;
             continue;
         }
         let mut directory = space.directory.write();
@@ -54,8 +53,20 @@ pub(super) fn sweep(space: &Space, fate: &mut dyn FnMut(u64) -> PgResult<Fate>) 
     Ok(freed)
 }
 
-fn free_relation(space: &Space, key: RelKey) -> PgResult<()> {
-    let relation = space.existing_relation(key)?;
+/// Frees a relation fork; with the main fork, the others go too, for they have no creator of their own. The
+/// main fork goes last, so that a crash in between does not leave the others behind.
+fn free_with_forks(space: &Space, key: RelKey) -> PgResult<usize> {
+    let forks = if key.fork == Fork::Main { &Fork::ALL[..] } else { &[key.fork] };
+    let mut freed = 0;
+    for &fork in forks.iter().rev() {
+        freed += usize::from(free_relation(space, RelKey { fork, ..key })?);
+    }
+    Ok(freed)
+}
+
+/// Frees a relation fork, if there is such a one.
+fn free_relation(space: &Space, key: RelKey) -> PgResult<bool> {
+    let Some(relation) = space.relation(key)? else { return Ok(false) };
     let mut allocator = space.allocator.lock();
     while shorten(space, &mut allocator, relation.root())? {}
     let (page, slot) = {
@@ -73,7 +84,7 @@ fn free_relation(space: &Space, key: RelKey) -> PgResult<()> {
     mtr.commit();
     allocator.free_head = head;
     space.directory.write().remove(key);
-    Ok(())
+    Ok(true)
 }
 
 /// Moves up to [`BATCH`] extents from the end of a relation's map to the free list. Returns whether anything

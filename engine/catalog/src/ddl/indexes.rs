@@ -7,11 +7,12 @@ use crate::relation::Relation;
 use crate::relation::join_expressions;
 use crate::rows::PgIndex;
 use crate::view::BTREE;
+use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, types as t};
 use std::sync::Arc;
 
-/// An index to be made. Its storage is the caller's to make and build, at the number that is its OID.
+/// An index to be made. It starts empty: entries for rows that are there already are the caller's to add.
 #[derive(Clone, Debug)]
 pub struct NewIndex {
     /// Its name.
@@ -74,7 +75,8 @@ impl Ddl<'_> {
     /// on nothing else.
     ///
     /// # Errors
-    /// `42P07` when the table's schema has a relation of that name; those of writing pages.
+    /// `42P07` when the table's schema has a relation of that name; `0A000` for access methods other than
+    /// btree; those of writing pages.
     pub fn create_index(&self, new: &NewIndex, constraint: Option<Oid>) -> PgResult<Oid> {
         let table = self.view().relation_by_oid(new.table)?.ok_or_else(|| {
             PgError::new(code::UNDEFINED_TABLE, format!("relation with OID {} does not exist", new.table))
@@ -96,6 +98,12 @@ impl Ddl<'_> {
                 table.owner,
             )
         };
+        if !partitioned {
+            if new.method != BTREE {
+                return Err(self.unsupported_method(new.method)?);
+            }
+            self.store.create_storage(RelNode(oid), oid, 'i')?;
+        }
         self.insert(&class_row(&relation, oid, 0))?;
         for (at, column) in relation.columns.iter().enumerate() {
             self.insert(&self.attribute_row(oid, at as i16 + 1, column)?)?;
@@ -114,6 +122,12 @@ impl Ddl<'_> {
         }
         self.record_index_dependencies(new, oid)?;
         Ok(oid)
+    }
+
+    fn unsupported_method(&self, method: Oid) -> PgResult<PgError> {
+        let row = self.view().access_method_by_oid(method)?;
+        let name = row.map_or_else(|| method.to_string(), |row| row.amname.to_string());
+        Ok(PgError::unsupported(format!("index access method \"{name}\"")))
     }
 
     /// The columns that an index stores: a class may store something else than the column's type.

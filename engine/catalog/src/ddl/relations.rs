@@ -84,13 +84,14 @@ impl Ddl<'_> {
         let (array, row_type) =
             if has_row_type(new.kind) { (self.allocate_oid()?, self.allocate_oid()?) } else { (0, 0) };
         if has_storage(new.kind) {
-            self.store.create_storage(RelNode(oid), oid)?;
+            self.store.create_storage(RelNode(oid), oid, new.kind)?;
         }
-        self.insert(&class_row(new, oid, row_type))?;
-        self.insert_columns(oid, new.kind, &new.columns)?;
+        // Of two that make a table of one name at once, the second fails at its row type, as in PostgreSQL.
         if row_type != 0 {
             self.create_row_type(new, oid, row_type, array)?;
         }
+        self.insert(&class_row(new, oid, row_type))?;
+        self.insert_columns(oid, new.kind, &new.columns)?;
         self.record_relation_dependencies(new, oid)?;
         Ok(oid)
     }
@@ -259,7 +260,7 @@ impl Ddl<'_> {
     }
 
     /// Gives a relation new, empty storage in the place of the old, and returns where it is: for TRUNCATE
-    /// and for whatever rewrites a table. For an index there is only a new number, where it must be built.
+    /// and for whatever rewrites a table or an index.
     ///
     /// # Errors
     /// `XX000` when there is no such relation; those of writing pages.
@@ -268,9 +269,7 @@ impl Ddl<'_> {
         let relation =
             relation.ok_or_else(|| PgError::internal(format!("could not open relation with OID {oid}")))?;
         let node = RelNode(self.allocate_oid()?);
-        if !matches!(relation.kind, 'i') {
-            self.store.create_storage(node, oid)?;
-        }
+        self.store.create_storage(node, oid, relation.kind)?;
         self.store.drop_storage(relation.node)?;
         self.change_relation(oid, |row| {
             row.relfilenode = node.0;

@@ -105,7 +105,7 @@ fn lookups_always_agree_with_the_pages() {
     let mut sessions = [POSTGRES; 3].map(|database| server.connect(database));
     // Which session has changed a table since it began: nobody else may then, as locks would see to.
     let mut busy: Option<usize> = None;
-    for _ in 0..400 {
+    for step in 0..400 {
         let me = draw(3) as usize;
         let session = &mut sessions[me];
         if session.txn.is_none() {
@@ -143,6 +143,9 @@ fn lookups_always_agree_with_the_pages() {
         }
         for session in sessions.iter().filter(|session| session.txn.is_some()) {
             session.read(|store| {
+                if step % 100 == 99 {
+                    assert_indexes_agree(store);
+                }
                 let view = store.view();
                 let truth = truth(store);
                 for name in NAMES {

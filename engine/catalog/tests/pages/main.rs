@@ -9,6 +9,7 @@ use redoubt_access::Engine;
 use redoubt_buffer::MemVolume;
 use redoubt_catalog::ddl::*;
 use redoubt_catalog::{Catalog, PageStore, Relation, SessionCatalog, bootstrap};
+use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Oid, types as t};
 use redoubt_txn::{Backend, Isolation, Snapshot, Txn};
 use std::sync::Arc;
@@ -106,6 +107,17 @@ impl Session<'_> {
         result
     }
 
+    /// A whole transaction whose one statement fails.
+    fn run_failing<R>(&mut self, statement: impl FnOnce(&Ddl<'_>) -> PgResult<R>) -> PgError {
+        self.begin(Isolation::ReadCommitted);
+        let result = self.change(statement);
+        self.abort();
+        match result {
+            Ok(_) => panic!("the statement should have failed"),
+            Err(error) => error,
+        }
+    }
+
     /// The table of this name in `public`, as a statement in a transaction of its own or the open one sees it.
     fn table(&mut self, name: &str) -> Option<Arc<Relation>> {
         let own = self.txn.is_none();
@@ -127,6 +139,26 @@ impl Session<'_> {
 fn table(name: &str) -> NewRelation {
     let columns = vec![NewColumn::new("a", t::INT4, -1, 0), NewColumn::new("b", t::TEXT, -1, 100)];
     NewRelation { columns, ..NewRelation::new('r', PUBLIC, name, SUPERUSER) }
+}
+
+/// Every index of every catalog leads to exactly the rows that its catalog shows.
+fn assert_indexes_agree(store: &PageStore<'_>) {
+    use redoubt_catalog::Store;
+    for catalog in redoubt_catalog::system_catalogs() {
+        let mut expect = Vec::new();
+        let collect = |rows: &mut Vec<String>, id, row: &[_]| {
+            rows.push(format!("{id:?} {row:?}"));
+            Ok(())
+        };
+        store.scan(catalog, &mut |id, row| collect(&mut expect, id, row)).unwrap();
+        expect.sort();
+        for index in &catalog.indexes {
+            let mut found = Vec::new();
+            store.probe(index, &[], &mut |id, row| collect(&mut found, id, row)).unwrap();
+            found.sort();
+            assert!(found == expect, "{} and {} differ", index.name, catalog.name);
+        }
+    }
 }
 
 fn create(ddl: &Ddl<'_>, name: &str) -> Oid {

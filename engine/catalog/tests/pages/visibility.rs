@@ -122,3 +122,61 @@ fn a_crash_keeps_what_was_committed() {
     b.begin(Isolation::ReadCommitted);
     b.read(|store| assert_eq!(store.view().relation_by_oid(oid).unwrap().unwrap().desc.len(), 2));
 }
+
+#[test]
+fn the_second_of_two_tables_of_one_name_fails() {
+    let server = Server::new();
+    let (mut a, mut b) = (server.connect(POSTGRES), server.connect(POSTGRES));
+    b.begin(Isolation::ReadCommitted);
+    let snapshot = b.txn().latest_snapshot().unwrap();
+    a.run(|ddl| create(ddl, "t"));
+    // What b knows is from before, so only the unique index can stop it.
+    let error = Ddl::new(&b.store(&snapshot), PATH).create_relation(&table("t")).unwrap_err();
+    assert_eq!(error.code(), code::UNIQUE_VIOLATION);
+    assert_eq!(
+        error.message(),
+        "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\""
+    );
+    assert_eq!(
+        error.fields().detail.as_deref(),
+        Some("Key (typname, typnamespace)=(t, 2200) already exists.")
+    );
+    b.abort();
+    let error = b.run_failing(|ddl| ddl.create_relation(&table("t")));
+    assert_eq!(error.message(), "relation \"t\" already exists");
+}
+
+#[test]
+fn a_crash_anywhere_leaves_the_catalogs_whole() {
+    let server = Server::new();
+    let before = server.volume.cpls().len();
+    let mut a = server.connect(POSTGRES);
+    let mut oids = Vec::new();
+    for n in 0..12 {
+        oids.push(a.run(|ddl| create(ddl, &format!("table_with_a_long_name_so_that_pages_fill_{n}"))));
+        if n % 3 == 2 {
+            a.run(|ddl| drop_table(ddl, oids[n - 1]));
+        }
+        a.begin(Isolation::ReadCommitted);
+        a.change(|ddl| create(ddl, "gone"));
+        a.abort();
+    }
+    let cpls = server.volume.cpls();
+    for at in (before..cpls.len()).step_by((cpls.len() - before) / 25) {
+        let after = Server::open(server.volume.crashed_at(cpls[at]));
+        after.engine.sweep_storage().unwrap();
+        let mut b = after.connect(POSTGRES);
+        b.begin(Isolation::ReadCommitted);
+        b.read(|store| {
+            assert_indexes_agree(store);
+            let view = store.view();
+            let tables: Vec<redoubt_catalog::rows::PgClass> = view.scan().unwrap();
+            for row in tables.iter().filter(|row| row.oid >= 16384) {
+                let table = view.relation_by_name(PUBLIC, &row.relname).unwrap().unwrap();
+                assert_eq!((table.oid, table.desc.len()), (row.oid, 2));
+                let key = redoubt_buffer::RelKey::main(table.node);
+                assert!(after.engine.space().relation(key).unwrap().is_some(), "a table has its storage");
+            }
+        });
+    }
+}

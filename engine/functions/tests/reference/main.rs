@@ -7,6 +7,7 @@
 
 mod aggregates;
 mod client;
+mod datetime_texts;
 mod pools;
 
 use client::{Answer, Client};
@@ -282,17 +283,27 @@ fn server_send(client: &mut Client, send: u32, type_name: &str, text: &str) -> O
 }
 
 /// Where this crate means to differ, or where the answer is the C library's and not PostgreSQL's.
-fn is_expected(symbol: &str, server: &str) -> bool {
+fn is_expected(symbol: &str, ours: &str, server: &str) -> bool {
     match symbol {
         // Older C libraries' cube root is off by one in the last digit.
         "dcbrt" => true,
         // The server converts an infinite intermediate result to the least integer.
         "width_bucket_float8" => server == "-2147483648",
+        // Version 15 lets the difference of far-off timestamps wrap around, and counts the age of
+        // infinity from its bit pattern; later versions report errors or infinity.
+        "timestamp_mi" | "timestamp_age" | "timestamptz_age" => ours.starts_with("22008"),
+        // Near the end of time version 15 rounds the epoch to milliseconds.
+        "extract_timestamp" | "extract_timestamptz" => ours.starts_with("92243180"),
+        // This library has no catalog to name types from.
+        "format_type" => ours == "???",
+        // Refused outside aggregates, which this library does not know about.
+        "int4_avg_combine" => server.contains("non-aggregate context"),
         _ => false,
     }
 }
 
 /// A function of the reference server that this crate implements.
+#[derive(Clone)]
 struct Function {
     symbol: String,
     name: String,
@@ -306,7 +317,7 @@ fn functions(client: &mut Client) -> Vec<Function> {
     let rows = client
         .query(
             "select prosrc, proname, array_to_string(proargtypes::oid[], ','), prorettype, proisstrict \
-             from pg_proc where prolang = 12 and prokind = 'f' and provolatile <> 'v' and not proretset \
+             from pg_proc where prolang = 12 and prokind = 'f' and provolatile <> 'v' and not proretset and proname not in ('now', 'transaction_timestamp', 'statement_timestamp') \
              and provariadic = 0 order by prosrc, oid",
         )
         .unwrap();
@@ -368,7 +379,7 @@ fn function_calls() {
     let cases: usize =
         std::env::var("REDOUBT_REFERENCE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
     let mut report = Report::default();
-    let mut tested = 0;
+    let (mut tested, mut others) = (0, Vec::new());
     for function in functions(&mut client) {
         let polymorphic = function.args.iter().any(|&oid| {
             redoubt_functions::builtin_type(oid)
@@ -386,8 +397,16 @@ fn function_calls() {
         for &(element, array) in instances {
             if let Some((args, result)) = concrete(&function, element, array) {
                 tested += 1;
-                compare_calls(&mut client, &mut report, &function, &args, result, cases);
+                compare_calls(&mut client, &mut report, &function, &args, result, cases, &SETUPS[0].env());
+                others.push((function.clone(), args, result));
             }
+        }
+    }
+    // Again under other settings, which few functions depend on.
+    for setup in &SETUPS[1..3] {
+        setup.apply(&mut client);
+        for (function, args, result) in &others {
+            compare_calls(&mut client, &mut report, function, args, *result, cases / 5, &setup.env());
         }
     }
     println!("{tested} signatures tested");
@@ -401,8 +420,8 @@ fn compare_calls(
     arg_types: &[u32],
     result: u32,
     cases: usize,
+    env: &PlainEnv,
 ) {
-    let env = env();
     let core = builtin(&function.symbol).unwrap();
     let calls = argument_lists(function, arg_types, cases);
     let queries: Vec<String> = calls.iter().map(|call| sql_call(function, arg_types, call)).collect();
@@ -410,18 +429,35 @@ fn compare_calls(
         let parsed: PgResult<Vec<Datum>> = call
             .iter()
             .zip(arg_types)
-            .map(|(text, &oid)| text.map_or(Ok(Datum::Null), |text| io::input(oid, -1, text, &env)))
+            .map(|(text, &oid)| text.map_or(Ok(Datum::Null), |text| io::input(oid, -1, text, env)))
             .collect();
         let ours = match parsed {
             Ok(args) if function.strict && args.iter().any(Datum::is_null) => Ok(Datum::Null),
-            Ok(args) => core(&CallContext::new(&env).with_types(arg_types, result), &args),
+            Ok(args) => core(&CallContext::new(env).with_types(arg_types, result), &args),
             Err(error) => Err(error),
         };
-        let ours = show_ours(ours, result, &env);
+        let ours = show_ours(ours, result, env);
         let server = show_server(&answer);
-        if ours == server || !is_expected(&function.symbol, &server) {
+        if ours == server || !is_expected(&function.symbol, &ours, &server) {
             report.compare(&function.symbol, || sql.clone(), &ours, &server);
         }
+    }
+}
+
+/// Texts that suit a function's argument.
+fn text_pool(symbol: &str, index: usize) -> Vec<&'static str> {
+    let temporal = ["date", "time", "interval", "extract"].iter().any(|prefix| symbol.starts_with(prefix));
+    if symbol.contains("like") && index == 1 {
+        pools::patterns().to_vec()
+    } else if temporal
+        && (symbol.contains("extract") || symbol.contains("part") || symbol.contains("trunc"))
+        && index == 0
+    {
+        pools::units().to_vec()
+    } else if symbol.contains("zone") {
+        pools::zones().to_vec()
+    } else {
+        pools::pool(types::TEXT)
     }
 }
 
@@ -431,8 +467,14 @@ fn argument_lists(function: &Function, arg_types: &[u32], cases: usize) -> Vec<V
         .iter()
         .enumerate()
         .map(|(index, &oid)| {
-            let is_pattern = index == 1 && function.symbol.contains("like") && oid == types::TEXT;
-            let texts = if is_pattern { pools::patterns().to_vec() } else { pools::pool(oid) };
+            let texts =
+                if oid == types::TEXT { text_pool(&function.symbol, index) } else { pools::pool(oid) };
+            // Results of many megabytes only cost time.
+            let makes_long = matches!(&*function.symbol, "repeat" | "lpad" | "rpad");
+            let texts: Vec<_> = texts
+                .into_iter()
+                .filter(|text| !makes_long || oid != types::INT4 || text.len() < 6)
+                .collect();
             let mut pool: Vec<_> = texts.into_iter().map(Some).collect();
             if !function.strict {
                 pool.push(None);

@@ -56,7 +56,7 @@ impl Compiler<'_, '_> {
             arg_types: call.arg_types.clone().into(),
             result_type: call.ty.type_oid,
             collation: call.input_collation,
-            variadic: false,
+            variadic: call.variadic,
             proc_oid: call.proc_oid,
             name: call.name.clone(),
         })

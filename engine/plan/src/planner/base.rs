@@ -189,6 +189,7 @@ impl LevelPlanner<'_, '_> {
         match &base.kind {
             BaseKind::Table { .. } => {
                 self.add(&mut paths, self.seq_scan(range, clauses)?);
+                self.add_index_paths(range, clauses, &mut paths)?;
             }
             BaseKind::Subquery(planned) => {
                 let planned = planned.clone();

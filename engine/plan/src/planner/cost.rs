@@ -77,7 +77,7 @@ fn rows_bytes(rows: f64, width: i32) -> f64 {
 }
 
 /// Pages that spilled rows take.
-fn spill_pages(rows: f64, width: i32) -> f64 {
+pub(crate) fn spill_pages(rows: f64, width: i32) -> f64 {
     (rows_bytes(rows, width) / PAGE_BYTES).ceil()
 }
 

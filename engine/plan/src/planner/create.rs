@@ -4,6 +4,7 @@
 //! slot by the time something above refers to it.
 
 mod aggregate;
+mod index;
 mod join;
 mod scan;
 

@@ -365,7 +365,12 @@ impl LevelPlanner<'_, '_> {
     }
 
     /// The clause `left = right`: a source clause if there is one, else a new one, made once.
-    fn equality_clause(&mut self, class: usize, left: usize, right: usize) -> PgResult<Option<Rc<Clause>>> {
+    pub(crate) fn equality_clause(
+        &mut self,
+        class: usize,
+        left: usize,
+        right: usize,
+    ) -> PgResult<Option<Rc<Clause>>> {
         let info = &self.classes[class];
         for (a, b, clause) in info.derived.borrow().iter() {
             if (*a, *b) == (left, right) || (*a, *b) == (right, left) {
@@ -414,6 +419,7 @@ impl LevelPlanner<'_, '_> {
             strict: proc.strict,
             volatility: proc.volatility,
             returns_set: false,
+            variadic: false,
             args: vec![left, right],
             arg_types,
             ty: BOOL_TYPE,

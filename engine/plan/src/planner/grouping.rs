@@ -325,12 +325,10 @@ impl LevelPlanner<'_, '_> {
         Ok(true)
     }
 
-    fn can_hash(
-        &self,
-        operator: redoubt_functions::Oid,
-        _type_oid: redoubt_functions::Oid,
-    ) -> PgResult<bool> {
-        Ok(self.builder.ctx.catalog.operator(operator)?.is_some_and(|facts| facts.can_hash))
+    fn can_hash(&self, operator: redoubt_functions::Oid, type_oid: redoubt_functions::Oid) -> PgResult<bool> {
+        let catalog = self.builder.ctx.catalog;
+        Ok(catalog.operator(operator)?.is_some_and(|facts| facts.can_hash)
+            && catalog.is_hashable(type_oid)?)
     }
 
     /// DISTINCT by a hash table: an aggregation without aggregates.

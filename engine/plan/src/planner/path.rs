@@ -272,6 +272,20 @@ pub(crate) struct WindowSpec {
     pub calls: Vec<redoubt_analyze::query::WindowFunc>,
 }
 
+impl BitmapPath {
+    /// Adds the clauses that the bitmap stands for.
+    pub(crate) fn clauses(&self, into: &mut Vec<Rc<Clause>>) {
+        match &self.kind {
+            BitmapKind::Index { conditions, .. } => {
+                into.extend(conditions.iter().map(|condition| condition.clause.clone()));
+            }
+            BitmapKind::And(parts) => parts.iter().for_each(|part| part.clauses(into)),
+            // An OR of scans stands for one clause, which is tested again as a filter.
+            BitmapKind::Or(_) => {}
+        }
+    }
+}
+
 /// How two costs compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CostOrder {

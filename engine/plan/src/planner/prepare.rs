@@ -3,10 +3,9 @@
 
 use super::clause::conjuncts;
 use super::inspect;
-use super::level::{JoinTree, LevelPlanner};
+use super::level::JoinTree;
 use crate::join::JoinType;
 use redoubt_analyze::query::*;
-use redoubt_error::PgResult;
 
 /// FROM and WHERE as a tree, with conditions split into conjuncts.
 pub(crate) fn join_tree(from: FromExpr) -> JoinTree {
@@ -92,12 +91,5 @@ fn reduce(tree: &mut JoinTree, above: &mut Vec<Expr>) {
             }
             above.truncate(depth);
         }
-    }
-}
-
-impl LevelPlanner<'_, '_> {
-    /// Pulls up what can be joined directly instead of being run as a subquery.
-    pub(crate) fn pull_up(&mut self, tree: JoinTree) -> PgResult<JoinTree> {
-        Ok(tree)
     }
 }

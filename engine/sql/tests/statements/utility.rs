@@ -16,10 +16,10 @@ fn compact(debug: &str) -> String {
     loop {
         let before = text.clone();
         while let Some(start) = text.find("Ident { name: \"") {
-            let name = &text[start + 15..];
-            let end = name.find('"').expect("closing quote");
-            let close = start + 15 + name.find('}').expect("closing brace");
-            text.replace_range(start..=close, &name[..end].to_string());
+            let rest = text[start + 15..].to_string();
+            let end = rest.find('"').expect("closing quote");
+            let close = start + 15 + rest.find('}').expect("closing brace");
+            text.replace_range(start..=close, &rest[..end]);
         }
         for field in [": None", ": []", ": false", ": Default", ": Restrict", ": Permanent"] {
             while let Some(at) = text.find(field) {

@@ -141,11 +141,13 @@ fn many_operations_at_once() {
     assert!((0..64).all(|page| whole[page * 8192..][..8192] == [page as u8; 8192]));
 }
 
-/// To run it: `mount -t tmpfs -o size=2m tmpfs DIR`, then with `REDOUBT_SMALL_DISK=DIR` and `--ignored`.
+/// To run it: `mount -t tmpfs -o size=2m tmpfs DIR`, then with `REDOUBT_SMALL_DISK=DIR`.
 #[test]
-#[ignore = "needs an empty small file system, named by REDOUBT_SMALL_DISK"]
 fn a_full_disk_refuses_growth_and_takes_control_files() {
-    let root = std::env::var("REDOUBT_SMALL_DISK").expect("REDOUBT_SMALL_DISK names a small file system");
+    let Ok(root) = std::env::var("REDOUBT_SMALL_DISK") else {
+        eprintln!("SKIPPED: needs an empty small file system, named by REDOUBT_SMALL_DISK");
+        return;
+    };
     let root = Path::new(&root);
     block_on(async {
         let storage = open(root);

@@ -24,6 +24,7 @@ impl Builder<'_> {
                 self.node_mut(id).filter = filter;
                 Ok(id)
             }
+            PathKind::IndexScan { .. } => self.create_index_scan(path),
             PathKind::Values { range, clauses } => {
                 let id = self.values_scan(level, *range)?;
                 self.whole_row(id, *range)?;

@@ -1,0 +1,83 @@
+//! `numeric` in few bytes: PostgreSQL's binary form with its header of eight bytes cut to two where that will do.
+//!
+//! ```text
+//! u8      low 3 bits: sign; high 5 bits: display scale, or 31: a u16 with it follows
+//! i8      weight, or -128: an i16 with it follows
+//! u16...  digits to base 10000, as in the binary form
+//! ```
+
+use std::sync::LazyLock;
+
+use redoubt_error::PgResult;
+use redoubt_functions::{Datum, PlainEnv, io, types};
+
+use crate::value::damaged;
+
+/// The binary form's header: digits, weight, sign, display scale; 2 bytes each, big endian.
+const HEADER_BYTES: usize = 8;
+/// The sign field's values, in the order in which the stored form numbers them.
+const SIGNS: [u16; 5] = [0x0000, 0x4000, 0xC000, 0xD000, 0xF000];
+const LONG_SCALE: u8 = 31;
+const LONG_WEIGHT: i8 = i8::MIN;
+
+/// Numbers ask nothing of their environment, but the functions take one.
+static ENV: LazyLock<PlainEnv> = LazyLock::new(PlainEnv::default);
+
+/// Appends the stored form of a `numeric`.
+pub(super) fn encode(datum: &Datum, out: &mut Vec<u8>) -> PgResult<()> {
+    let start = out.len();
+    io::send(datum, types::NUMERIC, &*ENV, out)?;
+    let field = |at: usize| u16::from_be_bytes([out[start + at], out[start + at + 1]]);
+    let (weight, sign, scale) = (field(2).cast_signed(), field(4), field(6));
+    let sign = SIGNS.iter().position(|&known| known == sign).ok_or_else(|| damaged("a sign"))? as u8;
+    let mut header = Vec::with_capacity(6);
+    match u8::try_from(scale) {
+        Ok(scale) if scale < LONG_SCALE => header.push(scale << 3 | sign),
+        _ => {
+            header.push(LONG_SCALE << 3 | sign);
+            header.extend(scale.to_be_bytes());
+        }
+    }
+    match i8::try_from(weight) {
+        Ok(weight) if weight != LONG_WEIGHT => header.push(weight.cast_unsigned()),
+        _ => {
+            header.push(LONG_WEIGHT.cast_unsigned());
+            header.extend(weight.to_be_bytes());
+        }
+    }
+    out.splice(start..start + HEADER_BYTES, header);
+    Ok(())
+}
+
+/// Reads a stored `numeric`.
+pub(super) fn decode(bytes: &[u8]) -> PgResult<Datum> {
+    let mut rest = bytes;
+    let first = byte(&mut rest)?;
+    let sign = *SIGNS.get(usize::from(first & 7)).ok_or_else(|| damaged("a sign"))?;
+    let scale = match first >> 3 {
+        LONG_SCALE => word(&mut rest)?,
+        scale => u16::from(scale),
+    };
+    let weight = match byte(&mut rest)?.cast_signed() {
+        LONG_WEIGHT => word(&mut rest)?.cast_signed(),
+        weight => i16::from(weight),
+    };
+    let digits = u16::try_from(rest.len() / 2).map_err(|_| damaged("too many digits"))?;
+    let mut whole = Vec::with_capacity(HEADER_BYTES + rest.len());
+    whole.extend(digits.to_be_bytes());
+    whole.extend(weight.to_be_bytes());
+    whole.extend(sign.to_be_bytes());
+    whole.extend(scale.to_be_bytes());
+    whole.extend_from_slice(rest);
+    io::recv(types::NUMERIC, -1, &whole, &*ENV).map_err(|_| damaged("a number"))
+}
+
+fn byte(rest: &mut &[u8]) -> PgResult<u8> {
+    let (&first, behind) = rest.split_first().ok_or_else(|| damaged("it ends too early"))?;
+    *rest = behind;
+    Ok(first)
+}
+
+fn word(rest: &mut &[u8]) -> PgResult<u16> {
+    Ok(u16::from_be_bytes([byte(rest)?, byte(rest)?]))
+}
