@@ -54,6 +54,7 @@ pub(crate) fn run(start: &Start) -> Result<(), String> {
             format!("could not finish directory \"{}\": {error}", start.directory.display())
         })?;
     }
+    engine.sweep_storage().map_err(|error| format!("storage could not be freed: {}", error.message()))?;
     let port = settings.int(Parameter::Port);
     let instance = Instance::new(engine, catalog, settings, Box::new(VolumeEnd(volume)));
     tracing::info!(

@@ -185,7 +185,9 @@ fn the_total_never_changes() {
         running.store(false, Ordering::SeqCst);
         ended.into_iter().for_each(|result| result.unwrap());
     });
-    assert!(done.into_inner() > 1000, "{lost:?} lost");
+    // How many lose to others depends on how fast the machine is; that enough were done for the checks to
+    // mean something does not.
+    assert!(done.into_inner() > 100, "{lost:?} lost");
     volume.assert_pool_matches(engine.pool());
     assert!(engine.locks().list().is_empty() && engine.txns().row_locks().is_empty());
 

@@ -7,7 +7,7 @@ use redoubt_catalog::{CatalogView, PageStore};
 use redoubt_error::{PgError, PgResult};
 use redoubt_exec::{OpenTable, Relations};
 use redoubt_functions::Oid;
-use redoubt_txn::Snapshot;
+use redoubt_txn::{Isolation, Snapshot};
 use std::sync::Arc;
 
 /// `pg_namespace.oid` of `pg_catalog`.
@@ -17,28 +17,42 @@ const PG_CATALOG: Oid = 11;
 pub(crate) struct Access<'a> {
     session: &'a Session,
     store: PageStore<'a>,
+    /// Rows are read as of this.
     pub snapshot: Snapshot,
+    /// Catalogs are read as of now, whatever the isolation level: an older state of them with the
+    /// transaction's own changes on top would contradict itself.
+    catalog_snapshot: Snapshot,
     pub path: Vec<Oid>,
 }
 
 impl<'a> Access<'a> {
     /// As of a snapshot. The session must be in a transaction.
     pub(crate) fn new(session: &'a Session, snapshot: Snapshot) -> PgResult<Access<'a>> {
+        let catalog_snapshot = session.txn().latest_snapshot()?;
+        Access::with(session, snapshot, catalog_snapshot)
+    }
+
+    fn with(session: &'a Session, snapshot: Snapshot, catalog_snapshot: Snapshot) -> PgResult<Access<'a>> {
         let store = PageStore::new(
             &session.facts.instance.engine,
             &session.facts.instance.catalog,
             &session.catalog,
             session.txn(),
-            &snapshot,
+            &catalog_snapshot,
         );
-        let mut access = Access { session, store, snapshot, path: Vec::new() };
+        let mut access = Access { session, store, snapshot, catalog_snapshot, path: Vec::new() };
         access.path = access.search_path()?;
         Ok(access)
     }
 
     /// As of now: what a new statement sees.
     pub(crate) fn current(session: &'a Session) -> PgResult<Access<'a>> {
-        Access::new(session, session.txn().statement_snapshot()?)
+        let snapshot = session.txn().statement_snapshot()?;
+        match session.txn().isolation() {
+            // The statement's snapshot is the latest there is.
+            Isolation::ReadCommitted => Access::with(session, snapshot.clone(), snapshot),
+            Isolation::RepeatableRead => Access::new(session, snapshot),
+        }
     }
 
     /// The rows of the catalogs, to read and to change.
@@ -48,7 +62,7 @@ impl<'a> Access<'a> {
 
     /// The catalogs.
     pub(crate) fn catalog(&self) -> CatalogView<'_> {
-        self.session.catalog.view_of(&self.store, self.snapshot.lsn())
+        self.session.catalog.view_of(&self.store, self.catalog_snapshot.lsn())
     }
 
     /// What functions see.

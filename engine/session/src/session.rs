@@ -236,6 +236,7 @@ impl Session {
         let Some(txn) = self.txn.take() else { return Ok(()) };
         let level = u32::from(self.block.state() != State::Idle);
         let pending = self.catalog.begin_commit();
+        let changed_catalogs = pending.is_some();
         let committed = txn.commit();
         drop(txn);
         match committed {
@@ -248,6 +249,9 @@ impl Session {
                 if self.settings.text(Parameter::SynchronousCommit) != "off" {
                     client.hold_until(lsn);
                 }
+                if changed_catalogs {
+                    self.sweep_storage();
+                }
                 Ok(())
             }
             Err(error) => {
@@ -257,6 +261,15 @@ impl Session {
                 self.block.reset();
                 Err(error)
             }
+        }
+    }
+
+    /// Frees the storage that dropped tables and failed transactions have left. The commit stands
+    /// whatever happens here; what could not be freed is tried again next time.
+    fn sweep_storage(&self) {
+        if let Err(error) = self.facts.instance.engine.sweep_storage() {
+            let message = format!("storage could not be freed: {}", error.message());
+            self.notices.borrow_mut().push(PgError::report(Severity::Warning, error.code(), message));
         }
     }
 
