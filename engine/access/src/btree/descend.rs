@@ -43,12 +43,7 @@ impl BTree {
             let pin = self.pin(block)?;
             let page = pin.read();
             let node = Node::new(&page)?;
-            let goes_right = match (node.high(), key) {
-                (Some(high), Some(key)) => high < key,
-                (Some(_), None) => true,
-                (None, _) => false,
-            };
-            if node.is_deleted() || goes_right {
+            if node.is_passed_by(key) {
                 // What a deleted node had between its bounds belongs to its right sibling now.
                 if !node.is_deleted() {
                     bound = node.high().unwrap_or_default().to_vec();

@@ -113,6 +113,11 @@ impl<'a> Node<'a> {
         self.is_deleted() || self.high().is_some_and(|high| key >= high)
     }
 
+    /// Whether the last entry below `key` (nothing: the last of all) lies further right.
+    pub(super) fn is_passed_by(self, key: Option<&[u8]>) -> bool {
+        self.is_deleted() || self.high().is_some_and(|high| key.is_none_or(|key| high < key))
+    }
+
     /// One past the last slot.
     #[inline]
     pub(super) fn end(self) -> u16 {

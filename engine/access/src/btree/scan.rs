@@ -296,8 +296,15 @@ impl BTreeScan {
     /// Copies what the leaf with the last entry below `before` has in the range, last first.
     fn load_backward(&mut self, before: Option<&[u8]>) -> PgResult<Next> {
         self.batch.clear();
-        let (found, bound) = self.tree.find_before(before)?;
-        let page = found.pin.read();
+        let (mut found, mut bound) = self.tree.find_before(before)?;
+        let mut page = found.pin.read();
+        // Between finding the leaf and latching it again it may have been split, and what is wanted moved
+        // right, or it may have been deleted: then it is looked for anew.
+        while Node::new(&page)?.is_passed_by(before) {
+            drop(page);
+            (found, bound) = self.tree.find_before(before)?;
+            page = found.pin.read();
+        }
         let node = Node::new(&page)?;
         let low = self.range.low.as_deref();
         let end = match before {
