@@ -14,7 +14,7 @@ use crate::error::VolumeError;
 use crate::metadata::MetadataStore;
 use crate::reads::Reads;
 use crate::transport::Transport;
-use crate::waiters::Waiters;
+use crate::waiters::{Due, Waiters};
 
 /// Requests of reads have this bit in their numbers; the writer's machine counts from one.
 pub(crate) const READ_REQUEST: u64 = 1 << 63;
@@ -263,6 +263,7 @@ impl Core {
         }
         let mut wake = false;
         let mut fenced = None;
+        let mut due = Due::default();
         let mut writing = self.writing.lock();
         let before = (writing.writer.vdl(), writing.writer.unacked_bytes());
         for message in messages.drain(..) {
@@ -285,10 +286,11 @@ impl Core {
         let after = (writing.writer.vdl(), writing.writer.unacked_bytes());
         if after.0 > before.0 {
             // Under the lock, so that the end rises in order.
-            self.waiters.advance(after.0);
+            due = self.waiters.advance(after.0);
             self.announce_if_wanted(&mut writing);
         }
         drop(writing);
+        due.wake();
         if after != before {
             self.room.notify_all();
         }

@@ -33,6 +33,18 @@ struct Queue {
     ended: Option<VolumeError>,
 }
 
+/// Those whose record is durable now.
+#[must_use = "who is due waits to be woken"]
+#[derive(Debug, Default)]
+pub(crate) struct Due(BTreeMap<(Lsn, u64), Waker>);
+
+impl Due {
+    /// Wakes them, lowest record first. Not under a lock that they may want.
+    pub(crate) fn wake(self) {
+        self.0.into_values().for_each(Waker::wake);
+    }
+}
+
 impl Waiters {
     pub(crate) fn new(vdl: Lsn) -> Self {
         Self { vdl: AtomicU64::new(vdl.get()), queue: Mutex::default() }
@@ -43,14 +55,12 @@ impl Waiters {
         Lsn::new(self.vdl.load(Ordering::Acquire))
     }
 
-    /// Raises the durable end and wakes those who waited for it. Calls come in rising order.
-    pub(crate) fn advance(&self, vdl: Lsn) {
+    /// Raises the durable end, and takes those who waited for it off the queue. Calls come in rising order.
+    pub(crate) fn advance(&self, vdl: Lsn) -> Due {
         self.vdl.store(vdl.get(), Ordering::Release);
         let mut queue = self.queue.lock();
         let later = queue.waiting.split_off(&(vdl.next(), 0));
-        let due = std::mem::replace(&mut queue.waiting, later);
-        drop(queue);
-        due.into_values().for_each(Waker::wake);
+        Due(std::mem::replace(&mut queue.waiting, later))
     }
 
     /// Nothing becomes durable any more: everyone is told why.
@@ -170,9 +180,9 @@ mod tests {
             assert!(poll(wait, &log, name as u64).is_pending());
         }
         assert_eq!(poll(&mut waiters.wait(Lsn::new(3)), &log, 9), Poll::Ready(Ok(())));
-        waiters.advance(Lsn::new(4));
+        waiters.advance(Lsn::new(4)).wake();
         assert!(log.0.lock().is_empty());
-        waiters.advance(Lsn::new(7));
+        waiters.advance(Lsn::new(7)).wake();
         assert_eq!(*log.0.lock(), [1, 3, 2]);
         assert_eq!(poll(&mut waits[2], &log, 2), Poll::Ready(Ok(())));
         waiters.end(VolumeError::OutOfSpace);
@@ -188,7 +198,7 @@ mod tests {
         let mut wait = waiters.wait(Lsn::new(1));
         assert!(poll(&mut wait, &log, 0).is_pending());
         drop(wait);
-        waiters.advance(Lsn::new(1));
+        waiters.advance(Lsn::new(1)).wake();
         assert!(log.0.lock().is_empty());
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use redoubt_client::{MetadataStore, OpenError, Receiver, Volume, VolumeShape};
 use redoubt_io::portable::{PortableOptions, PortableStorage};
@@ -22,6 +23,9 @@ use crate::wiring::{VolumeOutbound, connect};
 const NODES: u16 = 6;
 const ZONES: u16 = 3;
 
+/// How often the nodes look whether a full device has space again.
+const NUDGE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Why a cluster could not be made or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
@@ -37,6 +41,9 @@ pub enum ClusterError {
     /// The volume could not be made or opened.
     #[error(transparent)]
     Volume(#[from] OpenError),
+    /// The options contradict themselves or each other.
+    #[error("{0}")]
+    Options(&'static str),
 }
 
 /// A cluster in one process.
@@ -46,6 +53,8 @@ pub struct EmbeddedCluster;
 pub struct ClusterHandle {
     handle: ShardHandle,
     thread: Option<JoinHandle<Result<(), ShardError>>>,
+    /// Dropping it ends the thread that nudges the nodes.
+    nudging: Option<mpsc::Sender<()>>,
     /// Given up last: another process may open the directory from then on.
     _lock: Option<DirectoryLock>,
 }
@@ -59,6 +68,7 @@ impl EmbeddedCluster {
         directory: &Path,
         options: EmbeddedOptions,
     ) -> Result<(Volume, ClusterHandle), ClusterError> {
+        options.check()?;
         std::fs::create_dir_all(directory)?;
         let lock = DirectoryLock::acquire(directory)?;
         let storage = open_storage(directory, options.device)?;
@@ -72,6 +82,7 @@ impl EmbeddedCluster {
     /// # Errors
     /// When the directory is in use, holds no cluster, or one that cannot be recovered.
     pub fn open(directory: &Path, options: EmbeddedOptions) -> Result<(Volume, ClusterHandle), ClusterError> {
+        options.check()?;
         let lock = DirectoryLock::acquire(directory)?;
         let storage = open_storage(directory, options.device)?;
         let (volume, mut handle) = Self::open_on(storage, options)?;
@@ -160,7 +171,8 @@ impl ClusterHandle {
             }
             result
         })?;
-        let handle = Self { handle, thread: Some(thread), _lock: None };
+        let nudging = Some(start_nudging(handle.clone())?);
+        let handle = Self { handle, thread: Some(thread), nudging, _lock: None };
         match wait_started.recv() {
             Ok(Ok(())) => Ok(handle),
             Ok(Err(error)) => Err(error.into()),
@@ -182,6 +194,7 @@ impl ClusterHandle {
     }
 
     fn stop(&mut self) -> Result<(), ShardError> {
+        self.nudging = None;
         self.handle.close();
         match self.thread.take().map(JoinHandle::join) {
             None => Ok(()),
@@ -200,6 +213,17 @@ impl Drop for ClusterHandle {
         // The failure was reported when it happened.
         let _ = self.stop();
     }
+}
+
+/// Lets the nodes look every now and then whether a full device has space again.
+fn start_nudging(handle: ShardHandle) -> io::Result<mpsc::Sender<()>> {
+    let (keep, ended) = mpsc::channel::<()>();
+    thread::Builder::new().name("redoubt-nudge".into()).spawn(move || {
+        while ended.recv_timeout(NUDGE_INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout) {
+            handle.nudge();
+        }
+    })?;
+    Ok(keep)
 }
 
 fn open_storage(directory: &Path, device: DeviceKind) -> io::Result<PortableStorage> {

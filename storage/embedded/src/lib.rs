@@ -12,4 +12,4 @@ mod wiring;
 pub use cluster::{ClusterError, ClusterHandle, EmbeddedCluster};
 pub use executor::block_on;
 pub use metadata::ControlFileMetadata;
-pub use options::{DeviceKind, EmbeddedOptions, OnFailure};
+pub use options::{DeviceKind, EmbeddedOptions, MIN_LOG_BYTES, OnFailure};

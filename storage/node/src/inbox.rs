@@ -57,6 +57,8 @@ pub struct Counters {
     pub damage_found: u64,
     /// Damaged blocks and images that were replaced from a peer.
     pub damage_repaired: u64,
+    /// How often a page could not be made from any node's copies.
+    pub damage_unrepairable: u64,
 }
 
 #[derive(Default)]
@@ -67,6 +69,7 @@ struct Inbox {
     rung: Vec<Origin>,
     /// Origins whose records were left where they are because there was no space for them.
     held_back: Vec<Origin>,
+    nudged: bool,
     closed: bool,
     change_waiter: Option<Waker>,
     question_waiter: Option<Waker>,
@@ -149,6 +152,16 @@ impl ShardHandle {
         cargo.iter().for_each(|cargo| cargo.positions_wanted(lsn));
     }
 
+    /// Lets the shard try again what it had no space for: the device may have some now. To be called at an interval of
+    /// seconds.
+    pub fn nudge(&self) {
+        let mut inbox = self.inbox();
+        inbox.nudged = true;
+        let waiter = inbox.change_waiter.take();
+        drop(inbox);
+        waiter.into_iter().for_each(Waker::wake);
+    }
+
     /// Ends the shard once it has done what was asked before.
     pub fn close(&self) {
         let mut inbox = self.inbox();
@@ -167,7 +180,8 @@ impl ShardHandle {
         if max_bytes > 0 {
             rung.append(&mut inbox.held_back);
         }
-        if inbox.changes.is_empty() && rung.is_empty() {
+        let nudged = std::mem::take(&mut inbox.nudged);
+        if inbox.changes.is_empty() && rung.is_empty() && !nudged {
             return inbox.closed.then_some(Work::Closed);
         }
         let mut messages: Vec<(Origin, Message)> = inbox.changes.drain(..).collect();

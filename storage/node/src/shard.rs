@@ -7,6 +7,7 @@
 
 mod coalesce;
 mod create;
+mod imaging;
 mod materialise;
 mod open;
 mod outgoing;
@@ -95,6 +96,7 @@ pub struct Shard<S: Storage> {
     nodes: Vec<Node<S>>,
     options: ShardOptions,
     identity: RefCell<ShardIdentity>,
+    is_running: Cell<bool>,
     handle: ShardHandle,
     outbound: Box<dyn Outbound>,
     outgoing: RefCell<outgoing::Outgoing>,
@@ -111,6 +113,8 @@ pub struct Shard<S: Storage> {
     write_wanted: Signal,
     /// The write loop waits for space.
     starved: Cell<bool>,
+    /// It is in the log that the page stores have switched.
+    switch_noted: Signal,
     /// The background loop waits for positions to be persisted.
     awaits_positions: Cell<bool>,
     /// A peer's records were taken in; more may be missing.
@@ -129,6 +133,7 @@ impl<S: Storage> Shard<S> {
     /// # Errors
     /// When the log or a page store failed: what is durable is known only from media from then on.
     pub async fn run(&self) -> Result<(), ShardError> {
+        self.is_running.set(true);
         let write = self.write_loop();
         let read = self.read_loop();
         let background = self.background_loop();

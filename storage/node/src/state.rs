@@ -37,8 +37,8 @@ pub struct SegmentState {
 pub struct NodeState {
     /// Its segments.
     pub segments: BTreeMap<SegmentId, SegmentState>,
-    /// The identity of its page store, and the switch that was durable when the lap began. An older one is a
-    /// lost one.
+    /// The identity of its page store, and the last switch that is known to have become durable. A store that
+    /// stands at an older one is a lost one.
     pub store: (u64, u64),
     histories: BTreeMap<VolumeEpoch, Arc<History>>,
 }
@@ -79,6 +79,13 @@ pub fn put_segment(out: &mut Vec<u8>, control: &ControlState, point: &RestorePoi
     put_item(out, SEGMENT, &item);
 }
 
+/// Appends the item of a page store: its identity and the number of its last switch.
+pub fn put_store(out: &mut Vec<u8>, store: (u64, u64)) {
+    let mut item = store.0.to_le_bytes().to_vec();
+    item.extend_from_slice(&store.1.to_le_bytes());
+    put_item(out, STORE, &item);
+}
+
 fn put_item(out: &mut Vec<u8>, tag: u8, item: &[u8]) {
     out.push(tag);
     out.extend_from_slice(&u32::try_from(item.len()).expect("an item is short").to_le_bytes());
@@ -92,9 +99,7 @@ pub fn encode_state<'a>(
 ) -> Vec<Vec<u8>> {
     let mut parts = vec![Vec::new()];
     let mut histories = BTreeMap::new();
-    let mut item = store.0.to_le_bytes().to_vec();
-    item.extend_from_slice(&store.1.to_le_bytes());
-    put_item(&mut parts[0], STORE, &item);
+    put_store(&mut parts[0], store);
     for (control, point) in segments {
         if parts.last().is_some_and(|part| part.len() >= PART_BYTES) {
             parts.push(Vec::new());

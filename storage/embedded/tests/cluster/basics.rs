@@ -1,7 +1,7 @@
 //! Append, acknowledge, read, grow, close, open.
 
 use redoubt_client::VolumeError;
-use redoubt_embedded::{ClusterError, EmbeddedCluster};
+use redoubt_embedded::{ClusterError, EmbeddedCluster, EmbeddedOptions};
 use redoubt_io::forgetting::ForgettingStorage;
 use redoubt_page::{Lsn, PageId};
 
@@ -42,7 +42,9 @@ fn what_was_appended_is_read_back_after_reopening() {
 #[test]
 fn a_directory_is_used_by_one_cluster_at_a_time() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let options = small_options();
+    let refused = EmbeddedCluster::create(directory.path(), small_options());
+    assert!(matches!(refused, Err(ClusterError::Options(_))), "a log as small as in these tests");
+    let options = EmbeddedOptions { segment_pages: 16, ..EmbeddedOptions::default() };
     let mut model = Model::default();
     let absent = EmbeddedCluster::open(directory.path(), options);
     assert!(absent.is_err(), "there is nothing to open yet");

@@ -1,9 +1,11 @@
 //! An embedded cluster from the outside: what the engine may rely on.
 
 mod basics;
+mod failures;
 mod kills;
 mod model;
 mod recycling;
+mod rot;
 
 use redoubt_embedded::block_on;
 use redoubt_io::Storage;

@@ -28,10 +28,8 @@ pub enum BlockKind {
     State = 1,
     /// Redo records of one segment, with the points that travelled with them.
     Records = 2,
-    /// One segment's state, written whole, because something other than its records changed.
-    Segment = 3,
-    /// One history: the list of voided ranges that a volume epoch wrote.
-    History = 4,
+    /// What changed of the node's state since the lap began: a segment's promises, say.
+    Items = 3,
 }
 
 impl BlockKind {
@@ -39,8 +37,7 @@ impl BlockKind {
         Some(match byte {
             1 => Self::State,
             2 => Self::Records,
-            3 => Self::Segment,
-            4 => Self::History,
+            3 => Self::Items,
             _ => return None,
         })
     }

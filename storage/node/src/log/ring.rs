@@ -373,15 +373,31 @@ impl<S: Storage> Log<S> {
         self.ring.borrow().chunks.iter().map(Rc::clone).collect()
     }
 
-    /// Chunks that could still be begun: free ones and those the log may grow by.
+    /// Chunks that could still be begun: free ones and those the log may grow by, if the device has room.
     pub fn chunks_left(&self) -> usize {
         let ring = self.ring.borrow();
         ring.free.len() + (self.shape.max_chunks as usize).saturating_sub(ring.devices.len())
     }
 
-    /// Whether a lap could be begun without making a file first.
-    pub fn has_free_chunk(&self) -> bool {
-        !self.ring.borrow().free.is_empty()
+    /// Chunks that can be begun without making a file first, whatever room the device has.
+    pub fn free_chunks(&self) -> usize {
+        self.ring.borrow().free.len()
+    }
+
+    /// Makes files until so many chunks are free. Returns whether they are: the log may be at its cap, or the
+    /// device full.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn keep_free(&self, count: usize) -> Result<bool, LogError> {
+        while self.free_chunks() < count {
+            match self.grow().await {
+                Ok(()) => {}
+                Err(LogError::Full) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 
     /// Gives a full chunk's place back, unless someone is still reading in it. Nothing in it is needed any

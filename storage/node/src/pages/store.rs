@@ -30,7 +30,7 @@ pub struct PageStore<D> {
 }
 
 /// A reader at work: the slots current when it began are not used again before it is dropped.
-struct Reading {
+pub struct Reading {
     sequence: u64,
     readers: Rc<RefCell<BTreeMap<u64, u32>>>,
 }
@@ -182,7 +182,8 @@ impl<D: PageDevice> PageStore<D> {
         Ok(Some(image))
     }
 
-    fn begin_reading(&self) -> Reading {
+    /// Keeps every slot that is current now from being used again while the result exists.
+    pub fn begin_reading(&self) -> Reading {
         let sequence = self.sequence();
         *self.readers.borrow_mut().entry(sequence).or_insert(0) += 1;
         Reading { sequence, readers: Rc::clone(&self.readers) }

@@ -7,25 +7,17 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join_all;
 use redoubt_io::Storage;
-use redoubt_page::{Lsn, Page, PageId, PgId};
-use redoubt_protocol::{RequestId, SegmentId};
+use redoubt_page::{Lsn, PageId, PgId};
+use redoubt_protocol::RequestId;
 
-use super::materialise::MakeError;
+use super::imaging::Outcome;
 use super::{RESERVED_CHUNKS, Shard};
 use crate::error::ShardError;
-use crate::log::error::LogError;
 use crate::log::ring::Chunk;
 use crate::pages::error::StoreError;
-use crate::pages::switch::Staged;
 use crate::signal::step_back;
-
-/// Images written to the stores together.
-const STAGE_PAGES: usize = 32;
-/// Images after which the stores are flushed although the chunk is not done, so that a device is never asked
-/// to take very much at once while a commit waits for it.
-const FLUSH_PAGES: usize = 512;
+use crate::state::put_store;
 
 /// How far records may be made into images, per group of a chunk.
 type Limits = BTreeMap<PgId, Lsn>;
@@ -56,26 +48,24 @@ impl<S: Storage> Shard<S> {
     }
 
     /// Indexes of full chunks, and a chunk in stock.
-    async fn keep_house(&self) -> Result<(), ShardError> {
+    pub(super) async fn keep_house(&self) -> Result<(), ShardError> {
         while self.log.seal_one().await? {
             step_back().await;
         }
-        if !self.log.has_free_chunk() && self.log.chunks_left() > RESERVED_CHUNKS {
-            match self.log.grow().await {
-                Ok(()) | Err(LogError::Full) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        self.log.keep_free(RESERVED_CHUNKS + 1).await?;
         Ok(())
     }
 
     /// Lets every page store learn which of its slots are free, before the first change.
     pub(super) async fn learn_free_slots(&self) -> Result<(), ShardError> {
-        for node in self.nodes.iter().filter(|node| !node.knows_slots.get()) {
+        for (slot, node) in self.nodes.iter().enumerate() {
+            if node.knows_slots.get() || node.needs_rebuild.get() {
+                continue;
+            }
             let store = node.store.borrow().clone();
             match store.find_free_slots().await {
                 Ok(()) => node.knows_slots.set(true),
-                Err(StoreError::Lost(_)) => node.needs_rebuild.set(true),
+                Err(StoreError::Lost(_)) => self.lose_store(slot),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -131,11 +121,10 @@ impl<S: Storage> Shard<S> {
         let (pages, applied) = self.pages_of(&chunk, &limits).await?;
         let lap = chunk.lap;
         drop(chunk);
-        match self.make_images(pages, applied).await {
-            Ok(()) => {}
-            Err(ShardError::Store(StoreError::Full)) => return Ok(false),
-            Err(error) => return Err(error),
+        if self.make_images(pages, applied).await? == Outcome::NotAll {
+            return Ok(false);
         }
+        self.note_switches().await;
         let is_free = self.log.recycle(lap);
         if is_free {
             self.note_recycled();
@@ -211,6 +200,23 @@ impl<S: Storage> Shard<S> {
         Ok((pages, applied))
     }
 
+    /// Has it written to the log how far the page stores have come, before the records are given up that an older
+    /// superblock would need.
+    async fn note_switches(&self) {
+        if !self.is_running.get() || self.closed.get() {
+            // The lap that is about to begin says it.
+            return;
+        }
+        for (slot, node) in self.nodes.iter().enumerate() {
+            let store = node.store.borrow();
+            let mut items = Vec::new();
+            put_store(&mut items, (store.store_id(), store.sequence()));
+            self.pending.borrow_mut().push_switch(slot, items);
+        }
+        self.write_wanted.set();
+        self.switch_noted.wait().await;
+    }
+
     fn group_of(&self, page: PageId, limits: &Limits) -> Option<PgId> {
         let segments = self.nodes.iter().find_map(|node| {
             let segments = node.segments.borrow();
@@ -221,142 +227,7 @@ impl<S: Storage> Shard<S> {
     }
 
     /// Whether a record is voided by the history of the nodes that hold its group.
-    fn is_voided_anywhere(&self, pg: PgId, lsn: Lsn) -> bool {
+    pub(super) fn is_voided_anywhere(&self, pg: PgId, lsn: Lsn) -> bool {
         (0..self.nodes.len()).any(|slot| self.is_voided(slot, pg, lsn))
-    }
-
-    /// Brings the images of these pages up to their limits on every node, and says in the same switch what is
-    /// contained in them.
-    async fn make_images(
-        &self,
-        pages: BTreeMap<PageId, (PgId, Lsn)>,
-        applied: BTreeMap<PgId, Lsn>,
-    ) -> Result<(), ShardError> {
-        let mut staged: Vec<Staged> = self.nodes.iter().map(|_| Staged::default()).collect();
-        let mut images = Vec::with_capacity(STAGE_PAGES);
-        let mut since_flush = 0;
-        let mut result = Ok(());
-        for (page, (pg, limit)) in pages {
-            match self.image_for_all(pg, page, limit).await {
-                Ok(Some(image)) => images.push(image),
-                Ok(None) => {}
-                Err(error) => result = Err(error),
-            }
-            if result.is_ok() && images.len() == STAGE_PAGES {
-                result = self.stage(&mut staged, &mut images, &mut since_flush).await;
-            }
-            if result.is_err() {
-                break;
-            }
-            step_back().await;
-        }
-        if result.is_ok() {
-            result = self.stage(&mut staged, &mut images, &mut since_flush).await;
-        }
-        if let Err(error) = result {
-            for (node, staged) in self.nodes.iter().zip(staged) {
-                node.store.borrow().abandon(staged);
-            }
-            return Err(error);
-        }
-        self.switch(staged, &applied).await
-    }
-
-    /// The page as of the limit, sealed, unless the images have all of that already. Made of the first node's
-    /// copies that are undamaged; nodes at the same LSN hold identical bytes.
-    async fn image_for_all(&self, pg: PgId, page: PageId, limit: Lsn) -> Result<Option<Page>, ShardError> {
-        let mut any_damage = false;
-        for slot in 0..self.nodes.len() {
-            if self.nodes[slot].needs_rebuild.get() || !self.nodes[slot].by_group.borrow().contains_key(&pg) {
-                continue;
-            }
-            match self.image_from(slot, pg, page, limit).await {
-                Ok((_, false)) if !any_damage => return Ok(None),
-                Ok((mut image, _)) => {
-                    image.seal(page);
-                    return Ok(Some(image));
-                }
-                Err(MakeError::Shard(error)) => return Err(error),
-                Err(damage) => {
-                    any_damage = true;
-                    self.note_damage(slot, pg, page, damage);
-                }
-            }
-        }
-        Err(ShardError::Unusable(format!("every copy of page {page} is damaged")))
-    }
-
-    /// The page as of the limit from one node, and whether that is newer than its image.
-    async fn image_from(
-        &self,
-        slot: usize,
-        pg: PgId,
-        page: PageId,
-        limit: Lsn,
-    ) -> Result<(Page, bool), MakeError> {
-        let image = self.stored_image(slot, page).await?;
-        let before = image.lsn();
-        let made = self.apply_records(slot, pg, image, before, limit).await?;
-        let is_newer = made.lsn() > before;
-        Ok((made, is_newer))
-    }
-
-    /// Writes images to all stores, where nobody sees them yet.
-    async fn stage(
-        &self,
-        staged: &mut [Staged],
-        images: &mut Vec<Page>,
-        since_flush: &mut usize,
-    ) -> Result<(), ShardError> {
-        if images.is_empty() {
-            return Ok(());
-        }
-        let is_flush_due = *since_flush + images.len() >= FLUSH_PAGES;
-        let work = self.nodes.iter().zip(staged).filter(|(node, _)| !node.needs_rebuild.get()).map(
-            |(node, staged)| {
-                let (store, images) = (node.store.borrow().clone(), &*images);
-                async move {
-                    store.stage(staged, images).await?;
-                    if is_flush_due { store.flush().await } else { Ok(()) }
-                }
-            },
-        );
-        let written = try_join_all(work).await?.len() * images.len();
-        self.count(|counters| counters.images_written += written as u64);
-        *since_flush = if is_flush_due { 0 } else { *since_flush + images.len() };
-        images.clear();
-        self.keep_house().await
-    }
-
-    /// Makes staged images current on every node.
-    async fn switch(&self, staged: Vec<Staged>, applied: &BTreeMap<PgId, Lsn>) -> Result<(), ShardError> {
-        let work = self.nodes.iter().zip(staged).filter(|(node, _)| !node.needs_rebuild.get()).map(
-            |(node, staged)| {
-                let store = node.store.borrow().clone();
-                let by_group = node.by_group.borrow();
-                let newer = |(pg, lsn): (&PgId, &Lsn)| {
-                    let segment = *by_group.get(pg)?;
-                    (*lsn > store.applied(segment)).then_some((segment, *lsn))
-                };
-                let applied: Vec<(SegmentId, Lsn)> = applied.iter().filter_map(newer).collect();
-                async move {
-                    if !staged.is_empty() || !applied.is_empty() {
-                        store.switch(staged, &applied).await?;
-                    }
-                    Ok::<_, StoreError>(applied)
-                }
-            },
-        );
-        let done = try_join_all(work).await?;
-        let nodes = self.nodes.iter().filter(|node| !node.needs_rebuild.get());
-        for (node, applied) in nodes.zip(done) {
-            let mut segments = node.segments.borrow_mut();
-            for (segment, lsn) in applied {
-                if let Some(core) = segments.get_mut(&segment) {
-                    core.on_coalesced(lsn);
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::error::ShardError;
 use crate::inbox::{Outbound, ShardHandle};
 use crate::log::block::MAX_NODES;
 use crate::log::bytes::{u16_at, u32_at, u64_at};
+use crate::log::error::LogError;
 use crate::log::position::LogId;
 use crate::log::ring::{Log, LogShape, MIN_CHUNK_BYTES};
 use crate::lru::Lru;
@@ -121,6 +122,9 @@ impl<S: Storage> Shard<S> {
         }
         let shard = Self::assemble(storage, log, nodes, options, identity, handle, outbound);
         shard.begin_lap().await?;
+        if !shard.log.keep_free(RESERVED_CHUNKS).await? {
+            return Err(LogError::Full.into());
+        }
         let identity = shard.identity.borrow().clone();
         identity.write(&*shard.storage).await?;
         Ok(shard)
@@ -153,6 +157,8 @@ impl<S: Storage> Shard<S> {
             background_wanted: Default::default(),
             write_wanted: Default::default(),
             starved: Default::default(),
+            switch_noted: Default::default(),
+            is_running: Default::default(),
             awaits_positions: Default::default(),
             was_filled: Default::default(),
             closed: Default::default(),

@@ -67,7 +67,11 @@ impl<S: Storage> Shard<S> {
         let store = Rc::clone(&self.nodes[slot].store.borrow());
         match store.read(page).await {
             Ok(image) => Ok(image.unwrap_or_else(|| Page::absent(page))),
-            Err(StoreError::Rot(_) | StoreError::Lost(_)) => Err(MakeError::DamagedImage),
+            Err(StoreError::Rot(_)) => Err(MakeError::DamagedImage),
+            Err(StoreError::Lost(_)) => {
+                self.lose_store(slot);
+                Err(MakeError::DamagedImage)
+            }
             Err(error) => Err(MakeError::Shard(error.into())),
         }
     }

@@ -1,10 +1,13 @@
 //! Opening a shard: from the newest lap of its log and the superblocks of its page stores.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use redoubt_io::Storage;
 use redoubt_page::Lsn;
-use redoubt_protocol::{NodeId, RecordBatch, RestorePoint, SegmentCore, SegmentId, SharedBytes};
+use redoubt_protocol::{
+    Address, ControlState, NodeId, RecordBatch, RestorePoint, SegmentCore, SegmentId, SharedBytes,
+};
 
 use super::create::pages_name;
 use super::{Node, Shard, ShardIdentity, ShardOptions};
@@ -17,7 +20,7 @@ use crate::log::positions::decode_positions;
 use crate::log::ring::Log;
 use crate::pages::error::StoreError;
 use crate::pages::store::PageStore;
-use crate::state::NodeState;
+use crate::state::{NodeState, SegmentState};
 
 /// A node's memory as far as the log gives it back.
 struct Remembered {
@@ -43,17 +46,19 @@ impl<S: Storage> Shard<S> {
     ) -> Result<Self, ShardError> {
         let identity = ShardIdentity::read(&*storage).await?.ok_or(ShardError::Absent)?;
         let (log, mut scanned) = Log::open(Rc::clone(&storage), identity.shape(&options)).await?;
-        let mut nodes = Vec::new();
-        let mut oldest_needed: Option<Lap> = None;
-        for (slot, (id, store_id)) in identity.nodes.iter().enumerate() {
-            let remembered = remember(&log, &mut scanned, *id, slot).await?;
-            let node = open_node(&*storage, *id, *store_id, &remembered, &options).await?;
-            restore_segments(&log, &mut scanned, &node, &remembered).await?;
-            oldest_needed = oldest_needed.into_iter().chain(remembered.since).min();
-            nodes.push(node);
+        let mut memories = Vec::new();
+        for (slot, (id, _)) in identity.nodes.iter().enumerate() {
+            memories.push(remember(&log, &mut scanned, *id, slot).await?);
         }
-        if oldest_needed.is_none() {
+        let Some(oldest_needed) = memories.iter().filter_map(|memory| memory.since).min() else {
             return Err(ShardError::Unusable("no node's memory can be read".into()));
+        };
+        remind(&mut memories, &identity);
+        let mut nodes = Vec::new();
+        for ((id, store_id), memory) in identity.nodes.iter().zip(&memories) {
+            let node = open_node(&*storage, *id, *store_id, memory, &options).await?;
+            restore_segments(&log, &mut scanned, &node, memory).await?;
+            nodes.push(node);
         }
         let shard = Self::assemble(storage, log, nodes, options, identity, handle, outbound);
         shard.make_first_room(oldest_needed).await?;
@@ -62,9 +67,9 @@ impl<S: Storage> Shard<S> {
     }
 
     /// Sees to it that a lap can be begun. The chunks with the nodes' memory must stay until it has.
-    async fn make_first_room(&self, keep: Option<Lap>) -> Result<(), ShardError> {
+    async fn make_first_room(&self, keep: Lap) -> Result<(), ShardError> {
         self.learn_free_slots().await?;
-        let may_go = |chunk: &crate::log::ring::Chunk| keep.is_none_or(|keep| chunk.lap < keep);
+        let may_go = |chunk: &crate::log::ring::Chunk| chunk.lap < keep;
         for chunk in self.log.full_chunks() {
             let (lap, is_done) = (chunk.lap, may_go(&chunk) && self.is_in_images(&chunk));
             drop(chunk);
@@ -84,7 +89,7 @@ impl<S: Storage> Shard<S> {
     /// Whether every record of a chunk is contained in durable images on every node.
     pub(super) fn is_in_images(&self, chunk: &crate::log::ring::Chunk) -> bool {
         chunk.ranges().iter().all(|(pg, _, high)| {
-            self.nodes.iter().all(|node| {
+            self.nodes.iter().filter(|node| !node.needs_rebuild.get()).all(|node| {
                 let segment = node.by_group.borrow().get(pg).copied();
                 segment.is_none_or(|segment| node.store.borrow().applied(segment) >= *high)
             })
@@ -126,13 +131,45 @@ async fn remember<S: Storage>(
             }
         }
         for block in chunk.scan.blocks_of(node) {
-            if block.header.kind == BlockKind::Segment {
+            if block.header.kind == BlockKind::Items {
                 // After rot a history may be missing that was written once in the lap.
                 has_rot |= state.take(&chunk.bytes[block.payload.clone()]).is_err();
             }
         }
     }
     Ok(Remembered { state, has_rot, since: Some(scanned[since].lap) })
+}
+
+/// Lets nodes that have forgotten something of their memory learn it from the others.
+///
+/// Only rot in the log makes a node forget, and it is no voter until it has been repaired. But it would
+/// acknowledge and refuse under what it remembers, so it must not fall behind what it had promised. Whatever a
+/// quorum promised is known to enough of the others; what no quorum promised, nobody went on from.
+fn remind(memories: &mut [Remembered], identity: &ShardIdentity) {
+    let is_sound = |memory: &&Remembered| !memory.has_rot;
+    let known: Vec<SegmentState> = match memories.iter().filter(is_sound).count() {
+        0 => memories.iter().flat_map(|memory| memory.state.segments.values().cloned()).collect(),
+        _ => {
+            let sound = memories.iter().filter(is_sound);
+            sound.flat_map(|memory| memory.state.segments.values().cloned()).collect()
+        }
+    };
+    for (memory, (id, _)) in memories.iter_mut().zip(&identity.nodes) {
+        if !memory.has_rot {
+            continue;
+        }
+        for peer in &known {
+            let members = peer.control.membership.members();
+            let Some(own) = members.iter().find(|member| member.node == *id) else { continue };
+            let address = Address { segment: own.segment, ..peer.control.address };
+            let told =
+                SegmentState { control: ControlState { address, ..peer.control.clone() }, point: peer.point };
+            let state = memory.state.segments.entry(own.segment).or_insert_with(|| told.clone());
+            if state.control.volume_epoch < told.control.volume_epoch {
+                state.control.volume_epoch = told.control.volume_epoch;
+            }
+        }
+    }
 }
 
 /// Opens a node's page store, or begins an empty one in the place of one that was lost.
@@ -168,30 +205,39 @@ async fn restore_segments<S: Storage>(
     node: &Node<S>,
     remembered: &Remembered,
 ) -> Result<(), ShardError> {
+    let mut cores = BTreeMap::new();
     for (segment, state) in &remembered.state.segments {
-        let pg = state.control.address.pg;
         let applied = node.store.borrow().applied(*segment);
         let point = with_images(state.point, applied);
-        let mut core = SegmentCore::restore(state.control.clone(), point);
-        let mut is_sound = !remembered.has_rot;
         // Records above the restore point may lie in chunks that are full and were not scanned.
-        for chunk in log.chunks_with(pg, point.linked, Lsn::MAX) {
+        for chunk in log.chunks_with(state.control.address.pg, point.linked, Lsn::MAX) {
             if scanned.iter().all(|other| other.lap != chunk.lap) {
                 let at = scanned.partition_point(|other| other.lap < chunk.lap);
                 scanned.insert(at, log.rescan(&chunk).await?);
             }
         }
-        for chunk in scanned.iter() {
-            is_sound &= restore_records(&mut core, chunk, node.id, *segment);
-        }
-        if applied > Lsn::ZERO {
-            core.on_coalesced(applied.min(core.coalesce_limit()));
-        }
+        let core = SegmentCore::restore(state.control.clone(), point);
+        cores.insert(*segment, Restoring { core, applied, is_sound: !remembered.has_rot });
+    }
+    for chunk in scanned.iter() {
+        restore_records(&mut cores, chunk, node.id);
+    }
+    for Restoring { mut core, applied, is_sound } in cores.into_values() {
+        core.on_coalesced(applied.min(core.coalesce_limit()));
         core.set_clean(is_sound && !node.needs_rebuild.get());
         while core.poll_output().is_some() {}
         node.adopt(core);
     }
     Ok(())
+}
+
+/// A segment's machine while its records are being fed to it.
+struct Restoring {
+    core: SegmentCore,
+    /// Up to where its records are in images.
+    applied: Lsn,
+    /// Whether everything read so far made sense.
+    is_sound: bool,
 }
 
 /// A restore point that takes into account that the images may be newer than the lap's beginning.
@@ -208,15 +254,12 @@ fn with_images(point: RestorePoint, applied: Lsn) -> RestorePoint {
     }
 }
 
-/// Feeds a segment's records in a chunk to its machine. Returns whether they made sense.
-fn restore_records(core: &mut SegmentCore, chunk: &Scanned, node: NodeId, segment: SegmentId) -> bool {
-    let mut is_sound = true;
-    for block in chunk.scan.blocks_of(node) {
-        if block.header.kind != BlockKind::Records || block.header.segment != segment {
-            continue;
-        }
+/// Feeds the records of one node in a chunk to the machines of its segments, in log order.
+fn restore_records(cores: &mut BTreeMap<SegmentId, Restoring>, chunk: &Scanned, node: NodeId) {
+    for block in chunk.scan.blocks_of(node).filter(|block| block.header.kind == BlockKind::Records) {
+        let Some(restoring) = cores.get_mut(&block.header.segment) else { continue };
         let Some((positions, records)) = decode_positions(&chunk.bytes[block.payload.clone()]) else {
-            is_sound = false;
+            restoring.is_sound = false;
             continue;
         };
         let batch = match records {
@@ -224,12 +267,11 @@ fn restore_records(core: &mut SegmentCore, chunk: &Scanned, node: NodeId, segmen
             records => match RecordBatch::parse(SharedBytes::from(records.to_vec())) {
                 Ok(batch) => Some(batch),
                 Err(_) => {
-                    is_sound = false;
+                    restoring.is_sound = false;
                     continue;
                 }
             },
         };
-        is_sound &= core.restore_batch(batch.as_ref(), positions).is_ok();
+        restoring.is_sound &= restoring.core.restore_batch(batch.as_ref(), positions).is_ok();
     }
-    is_sound
 }

@@ -37,13 +37,24 @@ pub enum Content {
         /// Logged beside them.
         positions: Positions,
     },
-    /// Items of a node's memory: a segment's promises, perhaps a history.
+    /// Items of a node's memory: a segment's promises, perhaps a history, or the state of the page store.
     Items {
         /// The items.
         items: Vec<u8>,
-        /// Whether they are the first of a segment.
-        is_new: bool,
+        /// Why they are written.
+        reason: Reason,
     },
+}
+
+/// Why items are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A segment is being made.
+    NewSegment,
+    /// A segment's machine wants its promises stored.
+    Promise,
+    /// The page store has switched.
+    Switch,
 }
 
 /// What became durable.
@@ -55,12 +66,15 @@ pub enum Completed {
     Records(usize, SegmentId, PersistToken),
     /// A segment's promises.
     Control(usize, SegmentId, ControlToken),
+    /// That a node's page store has switched.
+    Switch(usize),
 }
 
 impl Completed {
-    /// The node's place, and the segment.
+    /// The node's place, and the segment if it is about one.
     pub fn place(&self) -> (usize, SegmentId) {
         match *self {
+            Self::Switch(slot) => (slot, SegmentId::new(0)),
             Self::Created(slot, segment)
             | Self::Records(slot, segment, _)
             | Self::Control(slot, segment, _) => (slot, segment),
@@ -147,13 +161,19 @@ impl Pending {
 
     /// Adds an intent to store a segment's promises.
     pub fn push_control(&mut self, slot: usize, segment: SegmentId, token: ControlToken, items: Vec<u8>) {
-        let content = Content::Items { items, is_new: false };
+        let content = Content::Items { items, reason: Reason::Promise };
         self.promises.push_back(Intent::of(slot, segment, token.get(), content));
+    }
+
+    /// Adds that a node's page store has switched.
+    pub fn push_switch(&mut self, slot: usize, items: Vec<u8>) {
+        let content = Content::Items { items, reason: Reason::Switch };
+        self.promises.push_back(Intent::of(slot, SegmentId::new(0), 0, content));
     }
 
     /// Adds the first state of a new segment.
     pub fn push_new_segment(&mut self, slot: usize, segment: SegmentId, items: Vec<u8>) {
-        let content = Content::Items { items, is_new: true };
+        let content = Content::Items { items, reason: Reason::NewSegment };
         self.promises.push_back(Intent::of(slot, segment, 0, content));
     }
 
@@ -225,11 +245,16 @@ impl Intent {
 }
 
 impl Load {
+    /// How many groups at the front may use space that is kept back from records.
+    pub fn urgent_count(&self) -> usize {
+        self.urgent_count
+    }
+
     fn add(&mut self, intent: Intent) {
         match &intent.content {
             Content::Items { items, .. } => {
                 let body = SharedBytes::from(items.clone());
-                self.groups.push(intent.group(BlockKind::Segment, PgId::new(0), None, body));
+                self.groups.push(intent.group(BlockKind::Items, PgId::new(0), None, body));
             }
             Content::Records { pg, batch: None, positions } => {
                 let body = SharedBytes::from(Vec::new());
@@ -255,8 +280,11 @@ impl Load {
                 let (segment, token) = (intent.segments[slot], intent.tokens[slot]);
                 completed.push(match intent.content {
                     Content::Records { .. } => Completed::Records(slot, segment, PersistToken::new(token)),
-                    Content::Items { is_new: true, .. } => Completed::Created(slot, segment),
-                    Content::Items { .. } => Completed::Control(slot, segment, ControlToken::new(token)),
+                    Content::Items { reason: Reason::NewSegment, .. } => Completed::Created(slot, segment),
+                    Content::Items { reason: Reason::Promise, .. } => {
+                        Completed::Control(slot, segment, ControlToken::new(token))
+                    }
+                    Content::Items { reason: Reason::Switch, .. } => Completed::Switch(slot),
                 });
             }
         }

@@ -108,9 +108,18 @@ impl<S: Storage> Shard<S> {
             image.seal(page);
             let mut staged = Staged::default();
             match store.stage(&mut staged, &[image]).await {
-                Ok(()) => store.switch(staged, &[]).await?,
+                Ok(()) => {}
                 Err(StoreError::Full) => {
                     store.abandon(staged);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+            match store.switch(staged, &[]).await {
+                Ok(()) => {}
+                Err(StoreError::Full) => return Ok(()),
+                Err(StoreError::Lost(_)) => {
+                    self.lose_store(slot);
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -133,7 +142,9 @@ impl<S: Storage> Shard<S> {
                 }
                 match self.copy_store(slot, other).await {
                     Ok(()) => break,
-                    Err(ShardError::Store(StoreError::Lost(_) | StoreError::Full)) => {}
+                    Err(ShardError::Store(StoreError::Full)) => {}
+                    // It may be the peer's index that is damaged. The next look at it will tell.
+                    Err(ShardError::Store(StoreError::Lost(_))) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -155,14 +166,12 @@ impl<S: Storage> Shard<S> {
         let store = PageStore::create(device, *store_id, self.options.cached_index_nodes).await?;
         let mut staged = Staged::default();
         let mut images: Vec<Page> = Vec::new();
-        for page in peer.page_ids().await? {
-            if let Ok(Some(mut image)) = peer.read(page).await {
-                image.seal(page);
-                images.push(image);
-            } else {
-                self.note_damage(from, PgId::new(0), page, MakeError::DamagedImage);
-                return Err(StoreError::Lost("the peer's image is damaged too").into());
-            }
+        let pages = peer.page_ids().await;
+        if let Err(StoreError::Lost(_)) = pages {
+            self.lose_store(from);
+        }
+        for page in pages? {
+            images.push(self.sealed_image(from, page).await?);
             if images.len() == COPY_PAGES {
                 store.stage(&mut staged, &images).await?;
                 images.clear();
@@ -174,6 +183,12 @@ impl<S: Storage> Shard<S> {
         identity.write(&*self.storage).await?;
         *self.identity.borrow_mut() = identity;
         *self.nodes[slot].store.borrow_mut() = Rc::new(store);
+        for (segment, lsn) in applied {
+            let mut segments = self.nodes[slot].segments.borrow_mut();
+            if let Some(core) = segments.get_mut(&segment) {
+                core.on_coalesced(lsn.min(core.coalesce_limit()));
+            }
+        }
         self.nodes[slot].needs_rebuild.set(false);
         self.nodes[slot].knows_slots.set(true);
         self.count(|counters| counters.damage_repaired += 1);
@@ -206,6 +221,32 @@ impl<S: Storage> Shard<S> {
             self.take_message(PEERS, Message::AskGaps(question));
         }
         self.deliver();
+    }
+
+    /// The image of a page as the node in `from` has it, sealed; from another node when its own is damaged.
+    async fn sealed_image(&self, from: usize, page: PageId) -> Result<Page, ShardError> {
+        let others = (0..self.nodes.len()).filter(|other| *other != from);
+        for slot in std::iter::once(from).chain(others) {
+            if self.nodes[slot].needs_rebuild.get() {
+                continue;
+            }
+            let store = Rc::clone(&self.nodes[slot].store.borrow());
+            // All stores switch to the same images, unless one has had no room for them.
+            let is_as_new = |(segment, lsn): &(SegmentId, Lsn)| store.applied(*segment) >= *lsn;
+            let wanted = self.applied_at(slot, from, &self.nodes[from].store.borrow());
+            if !wanted.iter().all(is_as_new) {
+                continue;
+            }
+            match store.read(page).await {
+                Ok(Some(mut image)) => {
+                    image.seal(page);
+                    return Ok(image);
+                }
+                Ok(None) | Err(StoreError::Rot(_) | StoreError::Lost(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Lost("no node has an undamaged image").into())
     }
 
     /// How far the records of one node's segments are contained in the images of another.

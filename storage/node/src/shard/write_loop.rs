@@ -12,7 +12,6 @@ use super::read_loop::Job;
 use super::{PEERS, RESERVED_CHUNKS, Shard};
 use crate::error::ShardError;
 use crate::inbox::Work;
-use crate::log::error::LogError;
 use crate::state::{put_history, put_segment};
 
 /// A segment whose first state is on its way to the log.
@@ -45,12 +44,13 @@ impl<S: Storage> Shard<S> {
                 return Err(error);
             }
             self.deliver();
-            if self.awaits_positions.take() | self.was_filled.take() {
+            if self.awaits_positions.take() | self.was_filled.take() | self.starved.get() {
                 self.background_wanted.set();
             }
         }
         self.closed.set(true);
         self.background_wanted.set();
+        self.switch_noted.set();
         Ok(())
     }
 
@@ -186,20 +186,23 @@ impl<S: Storage> Shard<S> {
     /// Writes everything that is pending, as far as there is space for it.
     async fn persist(&self) -> Result<(), ShardError> {
         let may_go_on = !self.starved.get() || self.pending.borrow().has_promises();
-        if !may_go_on && !self.make_room().await? {
+        if !may_go_on && !self.make_room(false).await? {
             return Ok(());
         }
         self.starved.set(false);
         let mut completed = Vec::new();
         while !self.pending.borrow().is_empty() {
             let mut load = self.pending.borrow_mut().take();
-            let count = self.log.append(&load.groups).await?;
+            // A chunk that was begun from the reserve is none for records: what frees space must be written.
+            let for_records = self.log.free_chunks() >= RESERVED_CHUNKS;
+            let wanted = if for_records { load.groups.len() } else { load.urgent_count() };
+            let count = self.log.append(&load.groups[..wanted]).await?;
             self.count(|counters| counters.log_writes += u64::from(count > 0));
             load.complete(count, &mut completed);
-            let is_done = load.groups.is_empty();
+            let (is_done, is_urgent) = (load.groups.is_empty(), load.urgent_count() > 0);
             self.pending.borrow_mut().carry(load);
             self.complete(&mut completed);
-            if !is_done && !self.make_room().await? {
+            if !is_done && (count == wanted && count > 0 || !self.make_room(is_urgent).await?) {
                 self.starved.set(true);
                 break;
             }
@@ -216,36 +219,42 @@ impl<S: Storage> Shard<S> {
             if completed.get(at + 1).is_some_and(|next| next.supersedes(&completed[at])) {
                 continue;
             }
-            if let Completed::Created(..) = completed[at] {
-                self.finish_creating(slot, segment);
-                continue;
+            match completed[at] {
+                Completed::Created(..) => {
+                    self.finish_creating(slot, segment);
+                    continue;
+                }
+                Completed::Switch(slot) => {
+                    // They are written in the order of the nodes.
+                    if slot + 1 == self.nodes.len() {
+                        self.switch_noted.set();
+                    }
+                    continue;
+                }
+                _ => {}
             }
             let mut segments = self.nodes[slot].segments.borrow_mut();
             let Some(core) = segments.get_mut(&segment) else { continue };
             match completed[at] {
                 Completed::Records(_, _, token) => core.on_persisted(token),
                 Completed::Control(_, _, token) => core.on_control_persisted(token),
-                Completed::Created(..) => {}
+                Completed::Created(..) | Completed::Switch(_) => {}
             }
             self.take_outputs(slot, core);
         }
         completed.clear();
     }
 
-    /// Begins a new lap, unless only promises may have the chunks that are left. Returns whether there is
+    /// Begins a new lap, unless only what is urgent may have the chunks that are left. Returns whether there is
     /// room now.
-    async fn make_room(&self) -> Result<bool, ShardError> {
+    async fn make_room(&self, is_urgent: bool) -> Result<bool, ShardError> {
         self.background_wanted.set();
-        let may_use_reserve = self.pending.borrow().has_promises();
-        let wanted = if may_use_reserve { 1 } else { RESERVED_CHUNKS + 1 };
-        if self.log.chunks_left() < wanted {
+        // The reserve is made of files that exist: a full device must not take it away.
+        let wanted = if is_urgent { 1 } else { RESERVED_CHUNKS + 1 };
+        if !self.log.keep_free(wanted).await? {
             return Ok(false);
         }
-        match self.begin_lap().await {
-            Ok(()) => Ok(true),
-            // The device may have less room than the log was promised. That is back-pressure, not failure.
-            Err(ShardError::Log(LogError::Full)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.begin_lap().await?;
+        Ok(true)
     }
 }
