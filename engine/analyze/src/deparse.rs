@@ -8,6 +8,7 @@
 
 mod call;
 mod constant;
+mod definition;
 mod expr;
 mod from;
 mod joins;

@@ -10,10 +10,12 @@ pub mod tree;
 
 mod cursor;
 mod grammar;
+mod normalise;
 mod tag;
 mod utility;
 
 pub use cursor::{MAX_EXPRESSION_HEIGHT, MAX_NESTING, MAX_QUERY_CHAIN};
+pub use normalise::{Lifted, Normalised, normalise};
 pub use tree::{Statement, StatementKind, UtilityStatement};
 
 use cursor::Cursor;

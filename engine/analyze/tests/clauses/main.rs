@@ -6,6 +6,7 @@
 //! files rewritten; then they must agree all the same.
 
 mod client;
+mod definitions;
 mod dml_trees;
 mod env;
 mod print;

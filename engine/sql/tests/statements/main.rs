@@ -4,6 +4,7 @@ mod errors;
 mod expressions;
 mod limits;
 mod literals;
+mod normalised;
 mod print;
 mod queries;
 mod utility;
