@@ -110,7 +110,7 @@ pub fn cmp_float(a: f64, b: f64) -> Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
-fn cmp_enum(a: &crate::EnumValue, b: &crate::EnumValue) -> Ordering {
+pub(crate) fn cmp_enum(a: &crate::EnumValue, b: &crate::EnumValue) -> Ordering {
     if a.oid == b.oid { Ordering::Equal } else { a.sort.total_cmp(&b.sort).then(a.oid.cmp(&b.oid)) }
 }
 

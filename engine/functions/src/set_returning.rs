@@ -18,6 +18,7 @@ pub(crate) type Family = &'static [(&'static str, SrfFn)];
 
 #[rustfmt::skip]
 static FAMILIES: &[Family] = &[
+    crate::regex_functions::SET_RETURNING,
     crate::series::SET_RETURNING,
     crate::timestamp_ops::SET_RETURNING,
 ];

@@ -9,6 +9,7 @@ mod aggregates;
 mod client;
 mod datetime_texts;
 mod pools;
+mod regex_texts;
 
 use client::{Answer, Client};
 use redoubt_error::PgResult;
@@ -447,7 +448,17 @@ fn compare_calls(
 /// Texts that suit a function's argument.
 fn text_pool(symbol: &str, index: usize) -> Vec<&'static str> {
     let temporal = ["date", "time", "interval", "extract"].iter().any(|prefix| symbol.starts_with(prefix));
-    if symbol.contains("like") && index == 1 {
+    if symbol.contains("regex") {
+        let replaces = symbol.contains("replace");
+        match index {
+            0 => regex_texts::TEXTS.to_vec(),
+            1 => regex_texts::PATTERNS.to_vec(),
+            2 if replaces => regex_texts::REPLACEMENTS.to_vec(),
+            _ => regex_texts::FLAGS.to_vec(),
+        }
+    } else if symbol.contains("similar") {
+        if index == 0 { regex_texts::SIMILAR.to_vec() } else { vec!["", "\\", "#", "a", "##", "é"] }
+    } else if symbol.contains("like") && index == 1 {
         pools::patterns().to_vec()
     } else if temporal
         && (symbol.contains("extract") || symbol.contains("part") || symbol.contains("trunc"))
