@@ -5,6 +5,7 @@ use crate::analyzer::{Analyzer, Place};
 use crate::coerce::{Coercion, constant};
 use crate::query::{Call, Expr, Perms, TargetEntry};
 use crate::scope::NsItem;
+use crate::updatable_view::RETURN_RULE;
 use redoubt_catalog::rows::PgDepend;
 use redoubt_catalog::{Relation, index_oids};
 use redoubt_error::{PgError, PgResult, code};
@@ -44,11 +45,10 @@ impl Analyzer<'_> {
             'S' => return cannot("sequence"),
             't' => return cannot("TOAST relation"),
             'm' => return cannot("materialized view"),
-            'v' => return Err(PgError::unsupported("changing a view").at(Some(position))),
             _ => {}
         }
         self.refuse_children(&relation, with_children && name.inherit, position)?;
-        if relation.rules.iter().any(|rule| rule.ev_enabled != 'D') {
+        if relation.rules.iter().any(|rule| rule.ev_enabled != 'D' && &*rule.rulename != RETURN_RULE) {
             return Err(PgError::unsupported("a rewrite rule").at(Some(position)));
         }
         let item = self.add_relation(&relation, name.alias.as_ref(), perms)?;

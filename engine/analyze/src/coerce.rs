@@ -107,9 +107,9 @@ impl Analyzer<'_> {
             });
         }
         let (from, to) = (self.type_info(source)?, self.type_info(target)?);
-        // oidvector and int2vector are arrays in name only here.
+        // Nothing becomes an oidvector or int2vector element by element, but they become arrays.
         let vectors = [types::OIDVECTOR, types::INT2VECTOR];
-        if to.is_array() && from.is_array() && !vectors.contains(&target) && !vectors.contains(&source) {
+        if to.is_array() && from.is_array() && !vectors.contains(&target) {
             let element = self.find_pathway(to.elem, from.elem, context)?;
             if element != Pathway::None {
                 return Ok(if element == Pathway::Relabel && from.elem == to.elem {
@@ -172,6 +172,11 @@ impl Analyzer<'_> {
         position: Option<usize>,
     ) -> PgResult<Expr> {
         let source = expr.ty();
+        let expr = match expr {
+            // Nothing more will be said about the fields of a row that becomes no composite type.
+            row @ Expr::Row { .. } if !self.is_composite(target)? => self.resolve_unknown(row, position)?,
+            other => other,
+        };
         if source.type_oid == target
             || matches!(
                 target,
@@ -217,7 +222,11 @@ impl Analyzer<'_> {
             }
             Pathway::ViaIo => Expr::CoerceViaIo { arg: Box::new(expr), ty: self.plain_type(base)?, explicit },
             Pathway::Array => self.coerce_elements(expr, base, typmod, context, explicit, position)?,
-            Pathway::None => return self.coerce_record(expr, target, context, explicit, position),
+            Pathway::None => {
+                // An explicit cast is pointed at itself, by whoever knows where it stands.
+                let at = if explicit { None } else { position };
+                return self.coerce_record(expr, target, context, explicit, at);
+            }
         };
         self.wrap_domain(coerced, target)
     }

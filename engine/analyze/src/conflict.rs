@@ -57,7 +57,7 @@ impl Analyzer<'_> {
         };
         if let (Some(update), Some(excluded)) = (&raw.update, excluded) {
             self.level().scope.items.push(excluded);
-            result.set = self.update_targets(&update.set, relation, rt)?;
+            result.set = self.update_targets(&update.set, relation, rt, None)?;
             result.where_clause = self.condition(update.where_clause.as_ref(), Place::Where, "WHERE")?;
             self.level().scope.items.pop();
         }

@@ -3,6 +3,7 @@
 use crate::analyzer::Analyzer;
 use crate::query::{ColumnType, CommandType, Cte, Query, RteKind, SetOperation, TargetEntry};
 use crate::scope::NsItem;
+use crate::visit;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::types;
 use redoubt_sql::tree as ast;
@@ -33,8 +34,10 @@ enum Found {
     Done(usize),
     /// It is the one being analyzed.
     Itself,
-    /// It comes later in WITH RECURSIVE.
-    Later,
+    /// It comes later in WITH RECURSIVE: its number among those.
+    Later(usize),
+    /// The one being analyzed is analyzed for its sake: they refer to each other.
+    Around(usize),
 }
 
 impl Analyzer<'_> {
@@ -46,14 +49,40 @@ impl Analyzer<'_> {
                 return Err(PgError::new(code::DUPLICATE_ALIAS, message).at(Some(cte.pos)));
             }
         }
-        self.level().scope.with_recursive = with.recursive;
+        if with.recursive {
+            self.level().scope.pending_ctes = with.ctes.clone();
+            while !self.level().scope.pending_ctes.is_empty() {
+                self.next_pending(0)?;
+            }
+            return Ok(());
+        }
         for (index, cte) in with.ctes.iter().enumerate() {
-            let later = with.ctes[index + usize::from(with.recursive)..].iter();
+            let later = with.ctes[index..].iter();
             self.level().scope.future_ctes = later.map(|cte| cte.name.name.clone()).collect();
-            let analyzed = self.with_query(cte, with.recursive)?;
+            let analyzed = self.with_query(cte, false)?;
             self.level().ctes.push(analyzed);
         }
         self.level().scope.future_ctes.clear();
+        Ok(())
+    }
+
+    /// Analyzes one of the queries of WITH RECURSIVE that are still to be done. Those that it refers
+    /// to come before it.
+    fn next_pending(&mut self, index: usize) -> PgResult<()> {
+        let cte = self.level().scope.pending_ctes.remove(index);
+        let mut analyzed = self.with_query(&cte, true)?;
+        let index = self.level().ctes.len();
+        // References of the query to itself were made before its number was known.
+        visit::each_query(&mut analyzed.query, 1, &mut |query, depth| {
+            for entry in &mut query.rtable {
+                if let RteKind::Cte { levels_up, index: own, self_reference: true, .. } = &mut entry.kind
+                    && *levels_up == depth
+                {
+                    *own = index;
+                }
+            }
+        });
+        self.level().ctes.push(analyzed);
         Ok(())
     }
 
@@ -67,7 +96,7 @@ impl Analyzer<'_> {
         let mut references = 0;
         let mut expected = None;
         let query = if recursive {
-            self.level().scope.recursive = Some(Recursion {
+            self.level().scope.recursive.push(Recursion {
                 name: cte.name.name.clone(),
                 aliases: cte.columns.clone(),
                 columns: None,
@@ -78,7 +107,7 @@ impl Analyzer<'_> {
                 position: cte.pos,
             });
             let query = self.with_body(cte, true);
-            let recursion = self.level().scope.recursive.take().expect("it was set above");
+            let recursion = self.level().scope.recursive.pop().expect("it was pushed above");
             references = recursion.references;
             expected = recursion.columns;
             query?
@@ -137,7 +166,7 @@ impl Analyzer<'_> {
     /// Enters or leaves the WITH clause of a query that may be recursive.
     fn own_with(&mut self, in_with: bool) {
         let above = self.levels.len() - 2;
-        if let Some(recursion) = &mut self.levels[above].scope.recursive {
+        if let Some(recursion) = self.levels[above].scope.recursive.last_mut() {
             recursion.in_with = in_with;
         }
     }
@@ -161,7 +190,7 @@ impl Analyzer<'_> {
             types.push(if unknown { self.plain_type(types::TEXT)? } else { *ty });
         }
         let up = self.levels.len() - 2;
-        let recursion = self.levels[up].scope.recursive.as_mut().expect("its level is the one above");
+        let recursion = self.levels[up].scope.recursive.last_mut().expect("its level is the one above");
         if recursion.aliases.len() > names.len() {
             let (name, given) = (recursion.name.clone(), recursion.aliases.len());
             return Err(too_many_names(&name, names.len(), given, recursion.position).at(Some(raw.pos)));
@@ -209,12 +238,17 @@ impl Analyzer<'_> {
             if let Some(index) = level.ctes.iter().position(|cte| &*cte.name == name) {
                 return Some((up, Found::Done(index)));
             }
-            // A later query of WITH RECURSIVE hides what lies further out.
-            if level.scope.with_recursive && level.scope.future_ctes.iter().any(|future| &**future == name) {
-                return Some((up, Found::Later));
+            let pending = level.scope.pending_ctes.iter().position(|cte| &*cte.name.name == name);
+            if let Some(pending) = pending {
+                return Some((up, Found::Later(pending)));
             }
-            if level.scope.recursive.as_ref().is_some_and(|recursion| &*recursion.name == name) {
-                return Some((up, Found::Itself));
+            if let Some((last, others)) = level.scope.recursive.split_last() {
+                if &*last.name == name {
+                    return Some((up, Found::Itself));
+                }
+                if let Some(other) = others.iter().find(|recursion| &*recursion.name == name) {
+                    return Some((up, Found::Around(other.position)));
+                }
             }
         }
         None
@@ -238,9 +272,17 @@ impl Analyzer<'_> {
                 cte.references += 1;
                 (index, cte.column_names.clone(), cte.columns.clone(), false)
             }
-            Found::Later => {
-                return Err(PgError::unsupported("a forward reference among WITH RECURSIVE queries")
-                    .at(Some(name.pos)));
+            Found::Later(index) => {
+                // It is analyzed at its own level, which knows nothing of those further in.
+                let inner = self.levels.split_off(at + 1);
+                let result = self.next_pending(index);
+                self.levels.extend(inner);
+                result?;
+                return self.range_cte(name, alias);
+            }
+            Found::Around(position) => {
+                let message = "mutual recursion between WITH items is not implemented";
+                return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(position)));
             }
             Found::Itself => {
                 let (names, columns) = self.recursive_reference(at, name)?;
@@ -259,7 +301,7 @@ impl Analyzer<'_> {
         name: &ast::Ident,
     ) -> PgResult<(Vec<Arc<str>>, Vec<ColumnType>)> {
         let blocked = self.levels[at + 1..].iter().rev().find_map(|level| level.scope.blocked);
-        let recursion = self.levels[at].scope.recursive.as_mut().expect("it was found there");
+        let recursion = self.levels[at].scope.recursive.last_mut().expect("it was found there");
         let refuse =
             |message: String, at: usize| Err(PgError::new(code::INVALID_RECURSION, message).at(Some(at)));
         if let Some(wrong) = recursion.wrong_form {

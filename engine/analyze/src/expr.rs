@@ -23,8 +23,15 @@ impl Analyzer<'_> {
         self.levels.last().and_then(|level| level.place).unwrap_or(Place::Other)
     }
 
-    /// A value whose type use did not decide is text.
+    /// A value whose type use did not decide is text, and so are literals in a row.
     pub(crate) fn resolve_unknown(&mut self, expr: Expr, position: Option<usize>) -> PgResult<Expr> {
+        if let Expr::Row { fields, ty } = expr {
+            let fields = fields.into_iter().map(|field| match field {
+                Expr::Const { .. } | Expr::Row { .. } => self.resolve_unknown(field, position),
+                other => Ok(other),
+            });
+            return Ok(Expr::Row { fields: fields.collect::<PgResult<_>>()?, ty });
+        }
         if expr.ty().type_oid != types::UNKNOWN {
             return Ok(expr);
         }
@@ -224,7 +231,8 @@ impl Analyzer<'_> {
         if source == types::UNKNOWN || source != target || typmod != inner.ty().typmod {
             let at = if source == types::UNKNOWN { arg.location() } else { position.min(type_name.pos) };
             let at = if source == types::UNKNOWN { at } else { arg.location().min(at) };
-            return match self.coerce_to_target(inner, target, typmod, Coercion::Explicit, true, Some(at))? {
+            let coerced = self.coerce_to_target(inner, target, typmod, Coercion::Explicit, true, Some(at));
+            return match coerced.map_err(|error| error.at(Some(position)))? {
                 Some(expr) => Ok(expr),
                 None => Err(PgError::new(
                     code::CANNOT_COERCE,

@@ -179,6 +179,9 @@ impl Analyzer<'_> {
         let container = value.ty();
         let base = self.catalog.base_type(container.type_oid, container.typmod)?;
         let info = self.type_info(base.0)?;
+        if matches!(base.0, types::JSONB) {
+            return Err(PgError::unsupported("subscripting of jsonb").at(Some(position)));
+        }
         if info.elem == 0 {
             return Err(PgError::new(
                 code::DATATYPE_MISMATCH,
@@ -265,7 +268,16 @@ impl Analyzer<'_> {
             let mut names = (1..=fields.len()).map(|number| format!("f{number}"));
             return Ok(names.position(|field| field == name).map(|index| fields[index].clone()));
         }
-        if ty.type_oid == types::RECORD || !self.is_composite(ty.type_oid)? {
+        if ty.type_oid == types::RECORD {
+            let Some(fields) = self.record_fields(&arg)? else { return Ok(None) };
+            let found = fields.iter().position(|(field, _)| &**field == name);
+            return Ok(found.map(|index| Expr::FieldSelect {
+                arg: Box::new(arg),
+                field: index as i16 + 1,
+                ty: fields[index].1,
+            }));
+        }
+        if !self.is_composite(ty.type_oid)? {
             return Ok(None);
         }
         let desc = self.catalog.composite_desc(ty.type_oid)?;

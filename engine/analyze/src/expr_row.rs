@@ -25,8 +25,8 @@ impl Analyzer<'_> {
                 analyzed.extend(self.expand_row_star(column)?);
                 continue;
             }
-            let expr = self.expr(field, self.place())?;
-            analyzed.push(self.resolve_unknown(expr, Some(field.location()))?);
+            // Literals stay of unknown type: a cast to a composite type may follow.
+            analyzed.push(self.expr(field, self.place())?);
         }
         Ok(Expr::Row { fields: analyzed, ty: self.plain_type(types::RECORD)? })
     }

@@ -22,10 +22,10 @@ impl Analyzer<'_> {
             ast::SubLinkKind::Array => {
                 let query = self.sub_query(&link.query)?;
                 let element = self.only_column(&query, link.pos)?;
-                let array = if self.type_info(element.type_oid)?.is_array() {
-                    Some(element.type_oid)
-                } else {
-                    self.catalog.array_type(element.type_oid)?
+                // An array that has no array type over it grows a dimension.
+                let array = match self.catalog.array_type(element.type_oid)? {
+                    None if self.type_info(element.type_oid)?.is_array() => Some(element.type_oid),
+                    array => array,
                 };
                 let Some(array) = array else {
                     return Err(PgError::new(

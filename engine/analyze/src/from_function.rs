@@ -151,8 +151,8 @@ impl Analyzer<'_> {
 
     /// The columns of a function with several output parameters.
     #[allow(clippy::type_complexity)] // Names and types, which the caller takes apart at once.
-    fn output_columns(
-        &mut self,
+    pub(crate) fn output_columns(
+        &self,
         proc: &PgProc,
         arg_types: &[Oid],
     ) -> PgResult<Option<(Vec<Arc<str>>, Vec<ColumnType>)>> {
@@ -183,7 +183,8 @@ impl Analyzer<'_> {
             }
             let (oid, typmod) = self.resolve_type_name(&definition.type_name)?;
             let mut ty = ColumnType { typmod, ..self.plain_type(oid)? };
-            if self.type_info(oid)?.typtype == 'p' {
+            let is_record = matches!(oid, types::RECORD | types::RECORD_ARRAY);
+            if self.type_info(oid)?.typtype == 'p' && !is_record {
                 let message = format!("column \"{name}\" has pseudo-type {}", self.type_name(oid)?);
                 return Err(PgError::new(code::INVALID_TABLE_DEFINITION, message));
             }

@@ -410,6 +410,13 @@ impl Analyzer<'_> {
             );
         }
         debug_assert_eq!(direct, call.args.len(), "plain aggregates have no sort keys among their arguments");
+        let mut args = args;
+        if call.distinct {
+            // Values that are told apart need a type.
+            for (arg, raw) in args.iter_mut().zip(&call.args) {
+                *arg = self.resolve_unknown(arg.clone(), Some(raw.value.location()))?;
+            }
+        }
         let order_by = self.aggregate_order(call, &args)?;
         if call.distinct {
             for (arg, raw) in args.iter().zip(&call.args) {

@@ -52,7 +52,8 @@ impl Analyzer<'_> {
             return Ok(result);
         }
         let mut found = self.find_generics(actual, declared)?;
-        if found.simple && found.element == 0 {
+        // Statistics have columns of type anyarray, which stay that.
+        if found.simple && found.element == 0 && found.array != types::ANYARRAY {
             return Err(mismatch(
                 "could not determine polymorphic type because input has type unknown".into(),
             ));

@@ -38,7 +38,19 @@ impl Analyzer<'_> {
             columns.iter().zip(source.values).map(|(column, (value, _))| assignment(column, value)).collect();
         let entry = &mut self.level().rtable[target.rt];
         entry.modified_columns.extend(assigned.iter().map(|entry| entry.target_attno));
-        let target_list = self.complete_row(assigned, &relation, raw.overriding_system, source.values_rt)?;
+        let view = match relation.kind {
+            'v' if raw.on_conflict.is_some() => return Err(PgError::unsupported("ON CONFLICT on a view")),
+            'v' => Some(self.view_target(&relation, CommandType::Insert)?),
+            _ => None,
+        };
+        let (assigned, base) = match &view {
+            Some(view) => {
+                let assigned = self.base_assignments(&relation, view, assigned, CommandType::Insert)?;
+                (assigned, view.base.clone())
+            }
+            None => (assigned, relation.clone()),
+        };
+        let target_list = self.complete_row(assigned, &base, raw.overriding_system, source.values_rt)?;
         // What follows sees the table alone.
         let rt = target.rt;
         self.level().scope.items = vec![target];
@@ -53,6 +65,9 @@ impl Analyzer<'_> {
         query.result_relation = Some(rt);
         query.on_conflict = on_conflict;
         query.returning = returning;
+        if let Some(view) = view {
+            self.replace_view(&mut query, rt, view)?;
+        }
         Ok(query)
     }
 

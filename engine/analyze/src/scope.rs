@@ -20,10 +20,11 @@ pub(crate) struct Scope {
     pub target: Option<usize>,
     /// WITH names that are not analyzed yet, for a hint.
     pub future_ctes: Vec<Arc<str>>,
-    /// The WITH clause is RECURSIVE, so that later queries of it are visible already.
-    pub with_recursive: bool,
-    /// The WITH query of this level that is being analyzed and may refer to itself.
-    pub recursive: Option<crate::cte::Recursion>,
+    /// Queries of WITH RECURSIVE that are still to be analyzed, but visible already.
+    pub pending_ctes: Vec<ast::Cte>,
+    /// WITH queries of this level that are being analyzed and may refer to themselves, each because
+    /// the one before refers to it.
+    pub recursive: Vec<crate::cte::Recursion>,
     /// This level is such a query: its set operation has a recursive term.
     pub parent_cte: bool,
     /// Why a recursive reference may not stand here.

@@ -357,7 +357,7 @@ pub(crate) fn target_position(query: &ast::Query, value: &Expr, index: usize) ->
 }
 
 /// `SELECT * FROM (query)`.
-fn wrap(query: Query) -> Query {
+pub(crate) fn wrap(query: Query) -> Query {
     let shown: Vec<(Arc<str>, ColumnType)> = query
         .target_list
         .iter()

@@ -113,8 +113,17 @@ impl Analyzer<'_> {
                 let named = fields.into_iter().enumerate();
                 return Ok(named.map(|(index, field)| (format!("f{}", index + 1).into(), field)).collect());
             }
-            let message = "record type has not been registered";
-            return Err(PgError::new(code::WRONG_OBJECT_TYPE, message));
+            let Some(fields) = self.record_fields(&value)? else {
+                let message = "record type has not been registered";
+                return Err(PgError::new(code::WRONG_OBJECT_TYPE, message));
+            };
+            let named = fields.into_iter().enumerate();
+            return Ok(named
+                .map(|(index, (name, ty))| {
+                    let arg = Box::new(value.clone());
+                    (name, Expr::FieldSelect { arg, field: index as i16 + 1, ty })
+                })
+                .collect());
         }
         if !self.is_composite(ty.type_oid)? {
             let message = format!("type {} is not composite", self.type_name(ty.type_oid)?);
@@ -160,7 +169,7 @@ impl Analyzer<'_> {
     /// Output columns whose type is still unknown become text (`resolveTargetListUnknowns`).
     pub(crate) fn resolve_unknown_targets(&mut self, targets: &mut Targets) -> PgResult<()> {
         for (entry, position) in targets.entries.iter_mut().zip(&targets.positions) {
-            if entry.expr.ty().type_oid == types::UNKNOWN {
+            if entry.expr.ty().type_oid == types::UNKNOWN || matches!(entry.expr, Expr::Row { .. }) {
                 entry.expr = self.resolve_unknown(entry.expr.clone(), Some(*position))?;
             }
         }

@@ -4,8 +4,10 @@
 use crate::analyzer::{Analyzer, Place};
 use crate::assign::assignment;
 use crate::insert::refuse_path;
-use crate::query::{CommandType, Expr, FromExpr, FromItem, Perms, Query, TargetEntry};
+use crate::query::{CommandType, Expr, FromExpr, FromItem, Perms, Query, SubLink, SubLinkKind, TargetEntry};
 use crate::target::Targets;
+use crate::updatable_view::ViewTarget;
+use crate::visit;
 use redoubt_catalog::Relation;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Attribute, types};
@@ -21,12 +23,19 @@ impl Analyzer<'_> {
         let items = self.range_beside_target(target, &raw.from)?;
         let quals = self.condition(raw.where_clause.as_ref(), Place::Where, "WHERE")?;
         let returning = self.returning(&raw.returning)?;
-        let assignments = self.update_targets(&raw.set, &relation, rt)?;
+        let view = match relation.kind {
+            'v' => Some(self.view_target(&relation, CommandType::Update)?),
+            _ => None,
+        };
+        let assignments = self.update_targets(&raw.set, &relation, rt, view.as_ref())?;
         let mut query = self.finish_level(CommandType::Update, Targets::default());
         query.jointree = FromExpr { items, quals };
         query.target_list = assignments;
         query.result_relation = Some(rt);
         query.returning = returning;
+        if let Some(view) = view {
+            self.replace_view(&mut query, rt, view)?;
+        }
         Ok(query)
     }
 
@@ -50,6 +59,7 @@ impl Analyzer<'_> {
         set: &[ast::Assignment],
         relation: &Relation,
         rt: usize,
+        view: Option<&ViewTarget>,
     ) -> PgResult<Vec<TargetEntry>> {
         let mut sources: Vec<(&ast::AssignTarget, Expr, usize)> = Vec::with_capacity(set.len());
         for item in set {
@@ -76,7 +86,13 @@ impl Analyzer<'_> {
             }
             assignments.push(assignment(&column, value));
         }
-        self.finish_assignments(assignments, relation)
+        match view {
+            Some(view) => {
+                let assignments = self.base_assignments(relation, view, assignments, CommandType::Update)?;
+                self.finish_assignments(assignments, &view.base)
+            }
+            None => self.finish_assignments(assignments, relation),
+        }
     }
 
     fn update_value(&mut self, raw: &ast::Expr) -> PgResult<(Expr, usize)> {
@@ -102,7 +118,7 @@ impl Analyzer<'_> {
                 if wanted == 1 {
                     return Ok(vec![(self.expr(source, Place::UpdateSource)?, position)]);
                 }
-                Err(PgError::unsupported("assigning several columns from one subquery").at(Some(position)))
+                self.subquery_values(link, wanted, position)
             }
             _ => {
                 let message =
@@ -110,6 +126,45 @@ impl Analyzer<'_> {
                 Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(position)))
             }
         }
+    }
+
+    /// `(a, b) = (SELECT x, y ...)`: the subquery gives a row, of which each column takes its field.
+    fn subquery_values(
+        &mut self,
+        link: &ast::SubLink,
+        wanted: usize,
+        position: usize,
+    ) -> PgResult<Vec<(Expr, usize)>> {
+        let before = self.level().place.replace(Place::UpdateSource);
+        let query = self.sub_query(&link.query);
+        self.level().place = before;
+        let mut query = crate::setop::wrap(query?);
+        let columns: Vec<Expr> = query.target_list.iter().map(|entry| entry.expr.clone()).collect();
+        if columns.len() != wanted {
+            let message = "number of columns does not match number of values";
+            return Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(position)));
+        }
+        let mut volatile = false;
+        visit::visit_query(&query, 0, &mut |node, _| {
+            volatile |= matches!(node, Expr::Call(call) if call.volatility == 'v');
+            true
+        });
+        if volatile {
+            // It is run once for each column.
+            let what = "assigning several columns from one subquery with volatile functions";
+            return Err(PgError::unsupported(what).at(Some(position)));
+        }
+        let ty = self.plain_type(types::RECORD)?;
+        query.target_list.truncate(1);
+        query.target_list[0].expr = Expr::Row { fields: columns.clone(), ty };
+        query.target_list[0].name = "row".into();
+        let link = SubLink { kind: SubLinkKind::Expr, query, tests: Vec::new(), ty };
+        let row = Expr::SubLink(Box::new(link));
+        let field = |(index, column): (usize, &Expr)| {
+            let arg = Box::new(row.clone());
+            (Expr::FieldSelect { arg, field: index as i16 + 1, ty: column.ty() }, position)
+        };
+        Ok(columns.iter().enumerate().map(field).collect())
     }
 
     /// What PostgreSQL's rewriter does: one assignment per column, in order, DEFAULT replaced.

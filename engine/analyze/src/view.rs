@@ -3,6 +3,7 @@
 use crate::analyzer::Analyzer;
 use crate::query::{Perms, Query};
 use crate::scope::NsItem;
+use crate::updatable_view::is_invoker;
 use crate::visit;
 use redoubt_catalog::Relation;
 use redoubt_error::{PgError, PgResult};
@@ -21,9 +22,7 @@ impl Analyzer<'_> {
         for (entry, column) in query.target_list.iter_mut().filter(|entry| !entry.junk).zip(columns) {
             entry.name = column.name.clone();
         }
-        let invoker =
-            view.option("security_invoker").is_some_and(|value| matches!(value, "true" | "on" | "1"));
-        if !invoker {
+        if !is_invoker(view) {
             let owner = view.owner;
             visit::each_query(&mut query, 0, &mut |query, _| {
                 for entry in &mut query.rtable {
@@ -44,7 +43,7 @@ impl Analyzer<'_> {
 
     /// A view's text is analyzed by itself: names in it are qualified, or are found in `pg_catalog`
     /// or else in the view's own schema, whatever the session's search path is.
-    fn view_query(&mut self, view: &Relation) -> PgResult<Query> {
+    pub(crate) fn view_query(&mut self, view: &Relation) -> PgResult<Query> {
         let damaged = || PgError::internal(format!("view \"{}\" has no query", view.name));
         let text = view.view_definition().ok_or_else(damaged)?;
         let statements = redoubt_sql::parse(text).map_err(without_position)?;

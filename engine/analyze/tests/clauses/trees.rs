@@ -435,3 +435,23 @@ fn with_queries() {
     "#]],
     );
 }
+
+#[test]
+fn views_that_are_changed() {
+    check("insert into vw (b) values ('x') returning a, b", expect![[""]]);
+    check("update vover set b = aa::text where aa = 1 returning vover", expect![[""]]);
+    check("delete from vexpr using t where vexpr.s = t.a", expect![[""]]);
+}
+
+#[test]
+fn rows_assigned_from_subqueries() {
+    check("update t set (b, c) = (select u.b, u.e from u where u.a = t.a)", expect![[""]]);
+}
+
+#[test]
+fn forward_references() {
+    check(
+        "with recursive a as (select c.x from c), c(x) as (select 1 union all select x + 1 from c) select * from a",
+        expect![[""]],
+    );
+}

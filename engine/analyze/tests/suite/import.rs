@@ -1,9 +1,10 @@
 //! A server's catalogs, as far as the analyzer asks for them, in memory.
 
+use crate::Known;
 use crate::client::Client;
 use redoubt_catalog::rows::CATALOGS;
 use redoubt_catalog::{MemoryCatalog, WriteStore, system_catalog};
-use redoubt_functions::{ArrayValue, Datum, Oid, types as t};
+use redoubt_functions::{ArrayValue, DateOrder, Datum, Oid, Settings, types as t};
 use std::sync::Arc;
 
 /// Rows with lower OIDs are in every database.
@@ -36,9 +37,9 @@ const SOURCES: &[(&str, &str)] = &[
     ("pg_depend", "refobjid"),
 ];
 
-/// The catalogs and the search path of `client`'s session. `None` when they cannot be read, as in a
-/// failed transaction.
-pub fn catalog(client: &mut Client, _reader: &mut Client) -> Option<(MemoryCatalog, Vec<Oid>)> {
+/// The catalogs, the search path and the settings of a session. `None` when they cannot be read, as
+/// in a failed transaction.
+pub fn known(client: &mut Client) -> Option<Known> {
     let rows = client
         .query("select s::regnamespace::oid from unnest(current_schemas(true)) with ordinality u(s, n) order by n")
         .ok()?;
@@ -51,7 +52,17 @@ pub fn catalog(client: &mut Client, _reader: &mut Client) -> Option<(MemoryCatal
         import(client, &catalog, name, key)?;
     }
     client.query(&format!("set search_path = {before}")).ok()?;
-    Some((catalog, path))
+    let settings = Settings { date_order: date_order(client)?, ..Settings::default() };
+    Some(Known { catalog, path, settings })
+}
+
+fn date_order(client: &mut Client) -> Option<DateOrder> {
+    let style = client.query("show datestyle").ok()?[0][0].clone();
+    Some(match style.rsplit(' ').next() {
+        Some("YMD") => DateOrder::Ymd,
+        Some("DMY") => DateOrder::Dmy,
+        _ => DateOrder::Mdy,
+    })
 }
 
 fn import(client: &mut Client, catalog: &MemoryCatalog, name: &str, key: &str) -> Option<()> {

@@ -15,9 +15,9 @@ mod env;
 mod import;
 mod script;
 
-use client::{Client, ServerError};
+use client::{Client, ServerError, Shape};
 use env::CatalogEnv;
-use redoubt_analyze::query::{CommandType, Query};
+use redoubt_analyze::query::{CommandType, Query, TargetEntry};
 use redoubt_analyze::{AnalyzeContext, Params, analyze_statement};
 use redoubt_catalog::MemoryCatalog;
 use redoubt_error::{PgError, PgResult, code};
@@ -70,11 +70,17 @@ fn scripts_are_analyzed_as_by_postgresql() {
     assert_eq!(report.different, 0);
 }
 
+/// What the analyzer is given.
+struct Known {
+    catalog: MemoryCatalog,
+    path: Vec<Oid>,
+    settings: Settings,
+}
+
 struct Session {
     client: Client,
-    /// A second connection, whose search path is empty: deparsed text qualifies all names.
-    reader: Client,
-    catalog: Option<(MemoryCatalog, Vec<Oid>)>,
+    /// The server's catalogs, until something may have changed them.
+    known: Option<Known>,
     report: Report,
 }
 
@@ -87,9 +93,7 @@ impl Session {
             .unwrap();
         let mut client = Client::connect(address, DATABASE);
         client.query("set statement_timeout = '5s'; set lock_timeout = '2s'").unwrap();
-        let mut reader = Client::connect(address, DATABASE);
-        reader.query("set search_path = ''").unwrap();
-        Session { client, reader, catalog: None, report: Report::default() }
+        Session { client, known: None, report: Report::default() }
     }
 
     fn run(&mut self, suite: &Path, file: &str, compare: bool) {
@@ -109,7 +113,7 @@ impl Session {
         match dml {
             Some(dml) if compare => self.compare(file, sql, &dml),
             Some(_) => {}
-            None => self.catalog = None,
+            None => self.known = None,
         }
         let _ = self.client.query(sql);
     }
@@ -120,65 +124,89 @@ impl Session {
             Err(error) if matches!(error.code.as_str(), "25P02" | "57014") => return,
             Err(error) => Err(error),
         };
-        if self.catalog.is_none() {
-            // What a transaction has not committed can be seen by itself alone.
-            self.catalog = import::catalog(&mut self.client, &mut self.reader);
+        let mut answer = self.answer(sql, dml, &theirs);
+        if matches!(&answer, Some(Answer::Different(..))) {
+            // A function may have made tables; what a transaction has not committed only it can see.
+            self.known = None;
+            answer = self.answer(sql, dml, &theirs);
         }
-        let Some((catalog, path)) = &self.catalog else { return };
-        let ours = match analyze(catalog, path, dml) {
-            Ok((query, params)) => shape(catalog, path, &query, &params),
-            Err(error) if not_built(&error) => {
-                *self.report.not_built.entry(error.message().to_owned()).or_default() += 1;
-                return;
+        match answer {
+            None => {}
+            Some(Answer::Same) => self.report.same += 1,
+            Some(Answer::NotBuilt(what)) => *self.report.not_built.entry(what).or_default() += 1,
+            Some(Answer::Different(theirs, ours)) => {
+                self.report.different += 1;
+                println!("{file}: {sql}\n  PostgreSQL: {theirs}\n  ours:       {ours}");
             }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        sql: &str,
+        dml: &DmlStatement,
+        theirs: &Result<Shape, ServerError>,
+    ) -> Option<Answer> {
+        if self.known.is_none() {
+            self.known = import::known(&mut self.client);
+        }
+        let known = self.known.as_ref()?;
+        let ours = match known.analyze(dml) {
+            Ok((query, params)) => known.shape(&query, &params),
+            Err(error) if not_built(&error) => return Some(Answer::NotBuilt(error.message().to_owned())),
             Err(error) => failure(sql, &error),
         };
         let theirs = match theirs {
             Ok(shape) => {
-                let name = |oid, typmod| type_name(catalog, path, oid, typmod);
-                let params: Vec<String> = shape.params.iter().map(|oid| name(*oid, -1)).collect();
-                let columns: Vec<String> = shape
-                    .columns
-                    .iter()
-                    .map(|(column, oid, typmod)| format!("{column} {}", name(*oid, *typmod)))
-                    .collect();
+                let params: Vec<String> = shape.params.iter().map(|oid| known.type_name(*oid, -1)).collect();
+                let column = |(name, oid, typmod): &(String, u32, i32)| {
+                    format!("{name} {}", known.type_name(*oid, *typmod))
+                };
+                let columns: Vec<String> = shape.columns.iter().map(column).collect();
                 format!("{params:?} ({})", columns.join(", "))
             }
-            Err(error) => show_error(&error),
+            Err(error) => show_error(error),
         };
-        if ours == theirs {
-            self.report.same += 1;
-        } else {
-            self.report.different += 1;
-            println!("{file}: {sql}\n  PostgreSQL: {theirs}\n  ours:       {ours}");
-        }
+        Some(if ours == theirs { Answer::Same } else { Answer::Different(theirs, ours) })
     }
+}
+
+/// How a comparison came out.
+enum Answer {
+    Same,
+    NotBuilt(String),
+    /// The server's, ours.
+    Different(String, String),
 }
 
 fn not_built(error: &PgError) -> bool {
     error.code() == code::FEATURE_NOT_SUPPORTED && error.message().ends_with("not supported yet")
 }
 
-fn analyze(catalog: &MemoryCatalog, path: &[Oid], dml: &DmlStatement) -> PgResult<(Query, Params)> {
-    let env = CatalogEnv { catalog, path, plain: PlainEnv::new(Settings::default(), 0) };
-    let params = Params::variable(Vec::new());
-    analyze_statement(dml, AnalyzeContext { catalog: catalog.view(), env: &env, path, params })
-}
+impl Known {
+    fn analyze(&self, dml: &DmlStatement) -> PgResult<(Query, Params)> {
+        let (catalog, path) = (&self.catalog, &self.path[..]);
+        let env = CatalogEnv { catalog, path, plain: PlainEnv::new(self.settings.clone(), 0) };
+        let params = Params::variable(Vec::new());
+        analyze_statement(dml, AnalyzeContext { catalog: catalog.view(), env: &env, path, params })
+    }
 
-fn type_name(catalog: &MemoryCatalog, path: &[Oid], oid: Oid, typmod: i32) -> String {
-    catalog.view().format_type(oid, Some(typmod), path).unwrap()
-}
+    fn type_name(&self, oid: Oid, typmod: i32) -> String {
+        self.catalog.view().format_type(oid, Some(typmod), &self.path).unwrap()
+    }
 
-fn shape(catalog: &MemoryCatalog, path: &[Oid], query: &Query, params: &Params) -> String {
-    let name = |oid, typmod| type_name(catalog, path, oid, typmod);
-    let output = if query.command == CommandType::Select { &query.target_list } else { &query.returning };
-    let columns: Vec<String> = output
-        .iter()
-        .filter(|entry| !entry.junk)
-        .map(|entry| format!("{} {}", entry.name, name(entry.expr.ty().type_oid, entry.expr.ty().typmod)))
-        .collect();
-    let params: Vec<String> = params.types().iter().map(|oid| name(*oid, -1)).collect();
-    format!("{params:?} ({})", columns.join(", "))
+    fn shape(&self, query: &Query, params: &Params) -> String {
+        let output = if query.command == CommandType::Select { &query.target_list } else { &query.returning };
+        let column = |entry: &TargetEntry| {
+            // The protocol shows a domain as the type under it.
+            let ty = entry.expr.ty();
+            let (oid, typmod) = self.catalog.view().base_type(ty.type_oid, ty.typmod).unwrap();
+            format!("{} {}", entry.name, self.type_name(oid, typmod))
+        };
+        let columns: Vec<String> = output.iter().filter(|entry| !entry.junk).map(column).collect();
+        let params: Vec<String> = params.types().iter().map(|oid| self.type_name(*oid, -1)).collect();
+        format!("{params:?} ({})", columns.join(", "))
+    }
 }
 
 fn failure(sql: &str, error: &PgError) -> String {
