@@ -1,8 +1,10 @@
 //! What an execution works with: session, storage, transaction.
 
-use redoubt_access::{Engine, Heap};
-use redoubt_error::PgResult;
+use redoubt_access::{BTree, Engine, Heap};
+use redoubt_buffer::RelNode;
+use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Env, Oid};
+use redoubt_plan::Plan;
 use redoubt_txn::{Snapshot, Txn};
 use std::sync::Arc;
 
@@ -35,6 +37,23 @@ pub trait Relations {
     /// # Errors
     /// `XX000` when there is no such table, which the statement's lock forbids; those of reading pages.
     fn open(&self, relid: Oid) -> PgResult<OpenTable>;
+
+    /// Plans a statement that the executor has made up: a foreign key's action, as the table's owner
+    /// and with these parameter types. Plans may be kept as any others.
+    ///
+    /// # Errors
+    /// `0A000` where that is not provided; those of analyzing and planning.
+    fn plan_internal(&self, text: &str, param_types: &[Oid]) -> PgResult<Arc<Plan>> {
+        let _ = (text, param_types);
+        Err(PgError::unsupported("changing rows that foreign keys refer to"))
+    }
+}
+
+impl Storage<'_> {
+    /// An index, by the number of its storage.
+    pub(crate) fn open_index(&self, storage: u32) -> PgResult<Arc<BTree>> {
+        self.engine.btree(RelNode(storage))
+    }
 }
 
 /// An open table.

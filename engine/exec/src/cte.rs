@@ -42,6 +42,16 @@ impl Exec<'_> {
         result.map(|()| found)
     }
 
+    /// Runs WITH queries that have been started to their ends.
+    pub(crate) fn complete_ctes(&mut self) -> PgResult<()> {
+        for cte in 0..self.ctes.len() {
+            if self.ctes[cte].as_ref().is_some_and(|state| !state.complete) {
+                self.fetch_cte(cte, usize::MAX)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs the data-modifying WITH queries to their ends, whether or not anybody read them.
     pub(crate) fn finish_ctes(&mut self) -> PgResult<()> {
         for cte in 0..self.plan.ctes.len() {

@@ -4,6 +4,8 @@ use crate::context::ExecContext;
 use crate::cte::CteState;
 use crate::interpret::ArrayCache;
 use crate::node::PlanState;
+use crate::recheck::Candidates;
+use crate::referential::Event;
 use crate::rows::RowStore;
 use crate::subplan::SubPlanState;
 use redoubt_error::PgResult;
@@ -22,6 +24,8 @@ pub(crate) struct Runtime {
     pub work_tables: Vec<RowStore>,
     /// Rows changed, for the command tag.
     pub processed: u64,
+    /// Foreign keys to look after when the statement is done.
+    pub events: Vec<Event>,
 }
 
 /// An execution while it runs: plan, circumstances, frame.
@@ -35,17 +39,21 @@ pub(crate) struct Exec<'a> {
     /// Working tables of recursive WITH queries.
     pub work_tables: Vec<RowStore>,
     pub processed: u64,
+    /// While a row is checked again: the rows that the FROM items deliver.
+    pub candidates: Option<Candidates>,
+    /// Foreign keys to look after when the statement is done.
+    pub events: Vec<Event>,
 }
 
 impl<'a> Exec<'a> {
     fn resume(plan: &'a Plan, ctx: &'a ExecContext<'a>, runtime: Runtime) -> Self {
-        let Runtime { frame, arrays, subplans, ctes, work_tables, processed } = runtime;
-        Exec { plan, ctx, frame, arrays, subplans, ctes, work_tables, processed }
+        let Runtime { frame, arrays, subplans, ctes, work_tables, processed, events } = runtime;
+        Exec { plan, ctx, frame, arrays, subplans, ctes, work_tables, processed, candidates: None, events }
     }
 
     fn suspend(self) -> Runtime {
-        let Exec { frame, arrays, subplans, ctes, work_tables, processed, .. } = self;
-        Runtime { frame, arrays, subplans, ctes, work_tables, processed }
+        let Exec { frame, arrays, subplans, ctes, work_tables, processed, events, .. } = self;
+        Runtime { frame, arrays, subplans, ctes, work_tables, processed, events }
     }
 
     /// Reads a slot.
@@ -87,7 +95,8 @@ impl Execution {
         let root = PlanState::new(&plan, plan.root);
         let mut work_tables = Vec::new();
         work_tables.resize_with(plan.ctes.len(), RowStore::default);
-        let runtime = Runtime { frame, arrays, subplans, ctes, work_tables, processed: 0 };
+        let runtime =
+            Runtime { frame, arrays, subplans, ctes, work_tables, processed: 0, events: Vec::new() };
         Execution { plan, runtime, root, done: false }
     }
 
@@ -108,6 +117,7 @@ impl Execution {
         let found = self.root.next(&mut exec).and_then(|found| {
             if !found {
                 exec.finish_ctes()?;
+                exec.run_events()?;
             }
             Ok(found)
         });

@@ -2,6 +2,8 @@
 
 use crate::exec::Exec;
 use crate::nodes;
+use crate::recheck::Candidate;
+use crate::table::deliver_row;
 use redoubt_error::PgResult;
 use redoubt_plan::{NodeId, NodeKind, Plan, SlotSet};
 
@@ -20,6 +22,10 @@ pub(crate) struct PlanState {
     id: NodeId,
     filtered: bool,
     projected: bool,
+    /// The FROM item that a scan stands for.
+    range: Option<usize>,
+    /// While a row is checked again: the item's one row has been delivered.
+    delivered: bool,
     node: Box<dyn Node>,
 }
 
@@ -31,6 +37,8 @@ impl PlanState {
             id,
             filtered: node.filter.is_some(),
             projected: !node.project.steps.is_empty(),
+            range: range_of(&node.kind),
+            delivered: false,
             node: build(plan, id),
         }
     }
@@ -44,7 +52,9 @@ impl PlanState {
     #[inline]
     pub(crate) fn next(&mut self, x: &mut Exec<'_>) -> PgResult<bool> {
         loop {
-            if !self.node.next(x)? {
+            let candidate = x.candidates.is_some() && self.has_candidate(x);
+            let found = if candidate { self.next_candidate(x)? } else { self.node.next(x)? };
+            if !found {
                 return Ok(false);
             }
             if self.filtered {
@@ -61,8 +71,45 @@ impl PlanState {
         }
     }
 
+    #[cold]
+    fn has_candidate(&self, x: &Exec<'_>) -> bool {
+        let Some(range) = self.range else { return false };
+        x.candidates.as_ref().is_some_and(|candidates| candidates.contains_key(&range))
+    }
+
+    /// Delivers the one row that stands for this scan while a row is checked again.
+    #[cold]
+    fn next_candidate(&mut self, x: &mut Exec<'_>) -> PgResult<bool> {
+        if std::mem::replace(&mut self.delivered, true) {
+            return Ok(false);
+        }
+        let range = self.range.expect("only scans have candidates");
+        let candidates = x.candidates.take().expect("a row is being checked again");
+        let result = match &candidates[&range] {
+            Candidate::Nothing => Ok(false),
+            Candidate::Values(values) => {
+                for (slot, value) in values {
+                    x.set(*slot, value.clone());
+                }
+                Ok(true)
+            }
+            Candidate::Row { tid, bytes } => deliver_row(x, self.id, *tid, bytes),
+        };
+        x.candidates = Some(candidates);
+        if !result? {
+            return Ok(false);
+        }
+        // Index conditions are no part of the filter.
+        match &x.plan.nodes[self.id.index()].kind {
+            NodeKind::IndexScan(node) => x.run(&node.recheck.program),
+            NodeKind::BitmapHeapScan(node) => x.run(&node.recheck.program),
+            _ => Ok(true),
+        }
+    }
+
     /// Starts over.
     pub(crate) fn rescan(&mut self, x: &mut Exec<'_>, changed: &SlotSet) -> PgResult<()> {
+        self.delivered = false;
         let plan = x.plan;
         for init_plan in &plan.nodes[self.id.index()].init_plans {
             if plan.subplans[init_plan.index()].external.intersects(changed) {
@@ -75,6 +122,21 @@ impl PlanState {
     /// Whether the node's rows depend on any of these slots.
     pub(crate) fn depends_on(&self, x: &Exec<'_>, changed: &SlotSet) -> bool {
         x.plan.nodes[self.id.index()].external.intersects(changed)
+    }
+}
+
+/// The FROM item that a scan node stands for.
+fn range_of(kind: &NodeKind) -> Option<usize> {
+    match kind {
+        NodeKind::SeqScan(node) => Some(node.scan.range),
+        NodeKind::IndexScan(node) => Some(node.scan.range),
+        NodeKind::BitmapHeapScan(node) => Some(node.scan.range),
+        NodeKind::TidScan(node) => Some(node.scan.range),
+        NodeKind::SubqueryScan { range, .. } => Some(*range),
+        NodeKind::FunctionScan(node) => Some(node.range),
+        NodeKind::ValuesScan(node) => Some(node.range),
+        NodeKind::CteScan(node) | NodeKind::WorkTableScan(node) => Some(node.range),
+        _ => None,
     }
 }
 
@@ -125,14 +187,14 @@ fn build(plan: &Plan, id: NodeId) -> Box<dyn Node> {
             child(node.step),
         )),
         NodeKind::ModifyTable(node) => Box::new(nodes::modify::ModifyTableState::new(id, child(node.child))),
-        NodeKind::IndexScan(_)
-        | NodeKind::BitmapHeapScan(_)
+        NodeKind::LockRows(node) => Box::new(nodes::lock_rows::LockRowsState::new(id, child(node.child))),
+        NodeKind::IndexScan(_) => Box::new(nodes::index_scan::IndexScanState::new(id)),
+        NodeKind::Window(node) => Box::new(nodes::window::WindowState::new(id, child(node.child))),
+        NodeKind::TidScan(_) => Box::new(nodes::tid_scan::TidScanState::new(id)),
+        NodeKind::BitmapHeapScan(_)
         | NodeKind::BitmapIndexScan(_)
         | NodeKind::BitmapAnd(_)
         | NodeKind::BitmapOr(_)
-        | NodeKind::TidScan(_)
-        | NodeKind::Window(_)
-        | NodeKind::MergeAppend { .. }
-        | NodeKind::LockRows(_) => Box::new(nodes::pass::UnsupportedState),
+        | NodeKind::MergeAppend { .. } => Box::new(nodes::pass::UnsupportedState),
     }
 }

@@ -5,9 +5,9 @@ use crate::exec::Exec;
 use redoubt_access::{Tid, TupleRef};
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Datum, Oid, RecordValue, TidValue, TupleDesc};
-use redoubt_plan::Slot;
 use redoubt_plan::range::RangeKind;
 use redoubt_plan::scan::ScanColumns;
+use redoubt_plan::{NodeId, NodeKind, Slot};
 use std::sync::Arc;
 
 /// A table open for reading.
@@ -97,4 +97,20 @@ pub(crate) fn system_column(attno: i16, relid: Oid, tid: Tid, tuple: TupleRef<'_
         -6 => Datum::Oid(relid),
         other => unreachable!("no system column {other}"),
     }
+}
+
+/// Delivers a given version of a row as a scan node would.
+pub(crate) fn deliver_row(x: &mut Exec<'_>, id: NodeId, tid: Tid, bytes: &[u8]) -> PgResult<bool> {
+    let plan = x.plan;
+    let scan = match &plan.nodes[id.index()].kind {
+        NodeKind::SeqScan(node) => &node.scan,
+        NodeKind::IndexScan(node) => &node.scan,
+        NodeKind::BitmapHeapScan(node) => &node.scan,
+        NodeKind::TidScan(node) => &node.scan,
+        _ => return Err(PgError::internal("only a table scan delivers a table's row")),
+    };
+    let reader = TableReader::open(x, scan.range)?;
+    let tuple = TupleRef::new(bytes).ok_or_else(|| PgError::internal("a row version without a header"))?;
+    reader.deliver(scan, tid, tuple, &mut x.frame)?;
+    Ok(true)
 }

@@ -5,7 +5,7 @@ use crate::node::{NodeId, NodeKind, Permission, PlanNode};
 use crate::program::{CallSite, SiteId};
 use crate::range::{PlanRange, RangeKind};
 use crate::slot::{Slot, SlotSet};
-use crate::subplan::{CtePlan, SubPlan};
+use crate::subplan::{CtePlan, SubPlan, SubPlanId};
 use redoubt_analyze::query::{ColumnType, Cte, Expr, Query, Var};
 use redoubt_functions::Datum;
 use std::collections::{BTreeSet, HashMap};
@@ -45,6 +45,12 @@ pub(crate) struct Builder<'a> {
     pub permissions: Vec<Permission>,
     /// How many subqueries EXPLAIN has numbered.
     pub subplan_numbers: usize,
+    /// How many values passed between plan and subplans EXPLAIN has numbered.
+    pub param_numbers: usize,
+    /// Subqueries compiled into the expressions of each level under construction, innermost last.
+    pub trails: Vec<Vec<SubPlanId>>,
+    /// Rows may be checked again after a concurrent update, so that every FROM item must have a node.
+    pub rechecks: bool,
     /// Something changes data or locks rows.
     pub writes: bool,
 }
@@ -97,6 +103,9 @@ impl<'a> Builder<'a> {
             array_caches: 0,
             permissions: Vec::new(),
             subplan_numbers: 0,
+            param_numbers: 0,
+            trails: vec![Vec::new()],
+            rechecks: false,
             writes: false,
         }
     }
@@ -161,6 +170,36 @@ impl<'a> Builder<'a> {
     /// A `Var` for one value of a computed range; `index` counts from 0.
     pub(crate) fn computed_var(&self, range: usize, index: usize) -> Expr {
         column_var(range, index as i16 + 1, self.ranges[range].columns[index])
+    }
+
+    /// Where the trail of the current level's subqueries ends.
+    pub(crate) fn trail_mark(&self) -> usize {
+        self.trails.last().map_or(0, Vec::len)
+    }
+
+    /// Puts references to the subqueries that were compiled since the mark in their places in these
+    /// expressions, which are kept for EXPLAIN. Compiling met them in the same order.
+    pub(crate) fn name_subplans(&mut self, exprs: &mut [Expr], mark: usize) {
+        let trail = self.trails.last_mut().expect("there is always a level");
+        let mut ids = trail.split_off(mark.min(trail.len())).into_iter();
+        for expr in exprs {
+            crate::walk::rewrite(expr, 0, &mut |node, _| {
+                let Expr::SubLink(link) = node else { return true };
+                if let Some(id) = ids.next() {
+                    let ty = link.ty;
+                    let range = self.ranges.len();
+                    self.ranges.push(PlanRange {
+                        alias: Arc::from(""),
+                        column_names: Vec::new(),
+                        columns: vec![ty],
+                        kind: RangeKind::SubPlan(id),
+                    });
+                    self.local_index.push(usize::MAX);
+                    *node = column_var(range, 1, ty);
+                }
+                false
+            });
+        }
     }
 
     /// Registers a call site.

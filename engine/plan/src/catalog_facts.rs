@@ -99,6 +99,7 @@ impl<'a> CatalogFacts<'a> {
             columns.push(IndexColumn {
                 attno: column.attnum,
                 expr,
+                text: column.expression.clone(),
                 type_oid: column.type_oid,
                 family: column.opfamily,
                 class_type: column.input_type,
@@ -213,6 +214,16 @@ impl PlanCatalog for CatalogFacts<'_> {
 
     fn default_btree_family(&self, type_oid: Oid) -> PgResult<Oid> {
         Ok(self.view.sort_operators(type_oid)?.btree_family)
+    }
+
+    fn in_range(&self, family: Oid, type_oid: Oid, offset: Oid) -> PgResult<Option<Arc<str>>> {
+        /// Support function number of `in_range` in B-tree families.
+        const IN_RANGE: i16 = 3;
+        let rows = self.view.procs_of_family(family)?;
+        let found = rows.iter().find(|row| {
+            row.amprocnum == IN_RANGE && row.amproclefttype == type_oid && row.amprocrighttype == offset
+        });
+        found.map(|row| Ok(self.symbol(row.amproc)?.0)).transpose()
     }
 
     fn is_hashable(&self, type_oid: Oid) -> PgResult<bool> {

@@ -50,12 +50,16 @@ impl<'a> Builder<'a> {
         if exprs.is_empty() {
             return Ok(None);
         }
+        let mark = self.trail_mark();
         let mut compiler = Compiler::new(self);
         for expr in exprs {
             let slot = compiler.value(expr, None)?;
             compiler.steps.push(Step::Require(slot));
         }
-        Ok(Some(Filter { program: compiler.finish(), exprs: exprs.to_vec() }))
+        let program = compiler.finish();
+        let mut exprs = exprs.to_vec();
+        self.name_subplans(&mut exprs, mark);
+        Ok(Some(Filter { program, exprs }))
     }
 
     /// Compiles an expression in which a `CaseTest` stands for the value in `test`.

@@ -29,6 +29,8 @@ pub struct IndexColumn {
     pub attno: i16,
     /// The expression (its `Var`s name range-table entry 0), when `attno` is 0.
     pub expr: Option<Expr>,
+    /// The expression as SQL text, for messages.
+    pub text: Option<Arc<str>>,
     /// Type of the key as the operator class stores it.
     pub type_oid: Oid,
     /// Operator family of the column's operator class; 0 for an included column.
@@ -300,6 +302,11 @@ pub trait PlanCatalog {
     fn btree_operator(&self, family: Oid, strategy: u8, left: Oid, right: Oid) -> PgResult<Oid>;
     /// The default B-tree family of a type (through domains and binary-compatible types), 0 if none.
     fn default_btree_family(&self, type_oid: Oid) -> PgResult<Oid>;
+    /// The C symbol of a family's `in_range` support function for this column and offset type.
+    fn in_range(&self, family: Oid, type_oid: Oid, offset: Oid) -> PgResult<Option<Arc<str>>> {
+        let _ = (family, type_oid, offset);
+        Ok(None)
+    }
     /// Whether values of a type can be hashed, its elements' or columns' included.
     fn is_hashable(&self, type_oid: Oid) -> PgResult<bool> {
         let _ = type_oid;

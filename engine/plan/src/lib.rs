@@ -9,6 +9,7 @@ mod builder;
 mod catalog_facts;
 mod compile;
 mod equal;
+pub mod explain;
 pub mod facts;
 mod flatten;
 pub mod join;

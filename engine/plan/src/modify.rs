@@ -35,6 +35,11 @@ pub struct ModifyTable {
     pub checks: Vec<(Arc<str>, Value)>,
     /// Indexes.
     pub indexes: Vec<IndexMaintenance>,
+    /// Per attribute: some index needs it, in a column, an expression or a predicate.
+    pub indexed: Vec<bool>,
+    /// Per attribute: other tables may refer to it, by a unique index that is neither partial nor on
+    /// expressions.
+    pub referable: Vec<bool>,
     /// ON CONFLICT.
     pub conflict: Option<Conflict>,
     /// RETURNING is present: the node delivers a row per changed row, computed by its projection.

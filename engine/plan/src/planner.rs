@@ -35,6 +35,7 @@ mod select;
 pub(crate) mod selectivity;
 mod setop;
 mod sublink;
+mod windows;
 
 use crate::builder::Builder;
 use crate::facts::PlannerContext;

@@ -1,5 +1,6 @@
 //! Range-table entries of a plan: what EXPLAIN and error messages need to know about them.
 
+use crate::subplan::SubPlanId;
 use redoubt_analyze::query::{ColumnType, Expr};
 use redoubt_functions::{Oid, TupleDesc};
 use std::sync::Arc;
@@ -46,4 +47,7 @@ pub enum RangeKind {
     Computed(Vec<Expr>),
     /// A row that is being inserted or updated.
     NewRow,
+    /// A subquery in an expression: in expressions that are kept for EXPLAIN, a column of such a range
+    /// stands for the subquery's value.
+    SubPlan(SubPlanId),
 }

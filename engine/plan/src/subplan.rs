@@ -30,6 +30,8 @@ pub struct SubPlan {
     pub init: bool,
     /// How EXPLAIN names it: `SubPlan 1`, `InitPlan 1`.
     pub number: usize,
+    /// The number that EXPLAIN shows an init plan's value by (`$0`).
+    pub param: usize,
     /// The output columns of the subquery.
     pub columns: Vec<Slot>,
     /// The comparisons, for EXPLAIN.

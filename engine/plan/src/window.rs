@@ -53,14 +53,12 @@ pub enum Bound {
 /// The `in_range` support function of the order key's operator class.
 #[derive(Debug)]
 pub struct InRange {
-    /// `in_range(value, base, offset, subtract, less)`.
-    pub function: ScalarFn,
-    /// Five consecutive slots.
-    pub args: Slot,
-    /// Call site.
-    pub site: SiteId,
-    /// The end's function where its offset has another type.
+    /// `in_range(value, base, offset, subtract, less)` for the frame's start, if that has an offset.
+    pub start: Option<(ScalarFn, SiteId)>,
+    /// The same for its end.
     pub end: Option<(ScalarFn, SiteId)>,
+    /// Five consecutive slots for the arguments.
+    pub args: Slot,
 }
 
 /// One window function call.

@@ -65,6 +65,10 @@ impl<'a> Access<'a> {
         self.session.catalog.view_of(&self.store, self.catalog_snapshot.lsn())
     }
 
+    pub(crate) fn engine(&self) -> &std::sync::Arc<redoubt_access::Engine> {
+        &self.session.facts.instance.engine
+    }
+
     /// What functions see.
     pub(crate) fn env(&self) -> StatementEnv<'_> {
         StatementEnv {

@@ -62,8 +62,14 @@ impl Session {
         };
         let (query, params) = analyze_statement(statement, context)?;
         let settings = self.planner_settings();
+        let facts = redoubt_plan::CatalogFacts {
+            view: access.catalog(),
+            env: &env,
+            path: &access.path,
+            host: access,
+        };
         let context = PlannerContext {
-            catalog: access,
+            catalog: &facts,
             env: &env,
             settings: &settings,
             params: None,
@@ -87,15 +93,7 @@ impl Session {
 
     /// Merge joins are not built in the executor, so that no plan may have one.
     fn planner_settings(&self) -> PlannerSettings {
-        PlannerSettings {
-            work_mem_kb: self.settings.int(Parameter::WorkMem),
-            enable_mergejoin: false,
-            enable_indexscan: false,
-            enable_indexonlyscan: false,
-            enable_bitmapscan: false,
-            enable_tidscan: false,
-            ..PlannerSettings::default()
-        }
+        PlannerSettings { work_mem_kb: self.settings.int(Parameter::WorkMem), ..PlannerSettings::default() }
     }
 
     /// Superusers may do anything; privileges of others come with roles.

@@ -7,6 +7,7 @@ mod aggregate;
 mod index;
 mod join;
 mod scan;
+mod window;
 
 use super::clause::Clause;
 use super::level::Level;
@@ -74,7 +75,7 @@ impl Builder<'_> {
             PathKind::Distinct { .. } | PathKind::Aggregate { .. } | PathKind::Group { .. } => {
                 self.create_aggregate(level, path)
             }
-            PathKind::Window { .. } => Err(PgError::unsupported("window functions")),
+            PathKind::Window { sub, spec } => self.create_window(level, sub, spec),
             PathKind::Limit { sub, offset, count, ties, with_ties } => {
                 self.create_limit(level, sub, (offset, count), with_ties.then_some(ties))
             }
@@ -112,7 +113,11 @@ impl Builder<'_> {
             .enumerate()
             .map(|(index, expr)| (expr, self.column(range, index as i16 + 1)))
             .collect();
+        let mark = self.trail_mark();
         self.project(child, &outputs)?;
+        let mut exprs: Vec<Expr> = outputs.into_iter().map(|(expr, _)| expr).collect();
+        self.name_subplans(&mut exprs, mark);
+        self.ranges[range].kind = crate::range::RangeKind::Computed(exprs);
         Ok(child)
     }
 

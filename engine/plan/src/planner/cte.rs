@@ -33,10 +33,10 @@ impl Builder<'_> {
         let path = path::cheapest_total(&planned.paths)
             .cloned()
             .ok_or_else(|| PgError::internal("failed to find a path for a WITH query"))?;
-        self.subplan_numbers += 1;
-        let plan_number = self.subplan_numbers;
         let root = self.create(&planned.level, &path)?;
         let columns = self.output_slots(root, &planned)?;
+        self.subplan_numbers += 1;
+        let plan_number = self.subplan_numbers;
         let state = &mut self.ctes[number];
         (state.rows, state.width, state.total_cost) = (path.rows, path.width, path.total);
         state.plan = Some(CtePlan {

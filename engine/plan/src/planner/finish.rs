@@ -22,7 +22,7 @@ impl LevelPlanner<'_, '_> {
             paths = self.plan_grouping(paths)?;
         }
         if !self.query.windows.is_empty() {
-            return Err(redoubt_error::PgError::unsupported("window functions"));
+            paths = self.plan_windows(paths)?;
         }
         let sort_columns = self.sort_columns();
         let srfs_first = self.target_sets(&sort_columns);
@@ -46,6 +46,7 @@ impl LevelPlanner<'_, '_> {
     pub(crate) fn plan_end(&mut self, mut paths: Vec<Rc<Path>>) -> PgResult<Vec<Rc<Path>>> {
         if !self.query.row_marks.is_empty() {
             self.builder.writes = true;
+            self.builder.rechecks = true;
             let tuple = self.builder.ctx.settings.cpu_tuple_cost;
             paths = paths
                 .into_iter()

@@ -156,6 +156,7 @@ impl Builder<'_> {
             .collect();
         let mut context = CallContext::new(self.ctx.env).with_types(&call.arg_types, call.ty.type_oid);
         context.collation = call.input_collation;
+        context.variadic = call.variadic;
         let value = function(&context, &args)?;
         Ok(Some(Expr::Const { value, ty: call.ty }))
     }

@@ -126,6 +126,9 @@ impl LevelPlanner<'_, '_> {
         if operator == 0 || column.collation != 0 && call.input_collation != column.collation {
             return Ok(None);
         }
+        if !call.args.iter().all(|arg| fits_key(column, arg.ty().type_oid)) {
+            return Ok(None);
+        }
         let members = self.builder.ctx.catalog.btree_members(operator)?;
         Ok(members.iter().find(|member| member.family == column.family).map(|member| member.strategy))
     }
@@ -407,6 +410,29 @@ fn matches_column(range: usize, column: &IndexColumn, expr: &Expr) -> bool {
         None => matches!(expr, Expr::Var(var) if var.rt == range && var.attno == column.attno),
         Some(indexed) => same(strip_relabel(&over_range(indexed, range)), expr),
     }
+}
+
+/// Whether values of a type can be made keys of the column: they are of its type, or numbers or
+/// strings as it holds. Operator families also compare other types, which the filter does then.
+fn fits_key(column: &IndexColumn, type_oid: redoubt_functions::Oid) -> bool {
+    use redoubt_functions::{is_string_type, types};
+    let integer = |oid| matches!(oid, types::INT2 | types::INT4 | types::INT8);
+    let class = column.class_type;
+    let padded = class == types::BPCHAR || type_oid == types::BPCHAR;
+    let info = redoubt_functions::builtin_type(type_oid);
+    // The other operand of `= ANY` is an array of what is looked for.
+    let element = info.filter(|info| info.is_array()).map_or(0, |info| info.elem);
+    inspect::is_polymorphic(class)
+        || type_oid == class
+        || type_oid == column.type_oid
+        || info.is_none()
+        || integer(class) && (integer(type_oid) || integer(element))
+        || is_string_type(class) && is_string_type(type_oid) && !padded
+        || element == class && element != 0
+        || is_string_type(class)
+            && is_string_type(element)
+            && class != types::BPCHAR
+            && element != types::BPCHAR
 }
 
 /// An index's expression over its table (range-table entry 0) made one over this entry.

@@ -37,6 +37,7 @@ impl Builder<'_> {
     /// Plans a DML statement; `sets_tag` says that its rows are what the command tag counts.
     pub(crate) fn plan_modify(&mut self, mut query: Query, sets_tag: bool) -> PgResult<TopPlan> {
         self.writes = true;
+        self.rechecks |= query.command != CommandType::Insert;
         let operation = query.command;
         let target = self.target_of(&query)?;
         self.fill_targets(&mut query, &target)?;
@@ -66,6 +67,8 @@ impl Builder<'_> {
             generated: Program::default(),
             checks: Vec::new(),
             indexes: Vec::new(),
+            indexed: vec![false; target.desc.len()],
+            referable: vec![false; target.desc.len()],
             conflict: None,
             returning: !clauses.returning.is_empty(),
             returning_system: Vec::new(),
@@ -268,6 +271,13 @@ impl Builder<'_> {
             node.checks.push((name.clone(), self.compile(&expr)?));
         }
         for index in rules.indexes.iter().filter(|index| index.ready) {
+            if &*index.method != "btree" {
+                return Err(PgError::unsupported(format!(
+                    "changing a table with an index of type {}",
+                    index.method
+                )));
+            }
+            note_columns(index, &mut node.indexed, &mut node.referable);
             let mut program = Program::default();
             let mut columns = Vec::with_capacity(index.columns.len());
             for column in &index.columns {
@@ -450,6 +460,25 @@ impl Builder<'_> {
         let mut marks = self.source_marks(level, usize::MAX);
         marks.retain(|mark| !locks.iter().any(|lock| lock.range == mark.range));
         Ok(self.node(NodeKind::LockRows(LockRows { child, locks, marks })))
+    }
+}
+
+/// Notes which columns an index depends on.
+fn note_columns(index: &crate::facts::IndexFacts, indexed: &mut [bool], referable: &mut [bool]) {
+    let mut note = |expr: &Expr| {
+        super::inspect::each_var(expr, &mut |var| match var.attno {
+            0 => indexed.fill(true),
+            attno if attno > 0 => indexed[attno as usize - 1] = true,
+            _ => {}
+        });
+    };
+    index.columns.iter().filter_map(|column| column.expr.as_ref()).for_each(&mut note);
+    index.predicate.iter().for_each(&mut note);
+    let plain = index.predicate.is_none() && index.columns.iter().all(|column| column.attno > 0);
+    for (at, column) in index.columns.iter().enumerate().filter(|(_, column)| column.attno > 0) {
+        let attribute = column.attno as usize - 1;
+        indexed[attribute] = true;
+        referable[attribute] |= index.unique && plain && at < index.key_columns;
     }
 }
 

@@ -17,6 +17,15 @@ use redoubt_error::{PgError, PgResult};
 impl Builder<'_> {
     /// Plans a subquery in an expression.
     pub(crate) fn plan_sublink(&mut self, link: &SubLink) -> PgResult<SubPlanId> {
+        self.trails.push(Vec::new());
+        let planned = self.plan_sublink_level(link);
+        self.trails.pop();
+        let id = planned?;
+        self.trails.last_mut().expect("there is always a level").push(id);
+        Ok(id)
+    }
+
+    fn plan_sublink_level(&mut self, link: &SubLink) -> PgResult<SubPlanId> {
         let mut query = link.query.clone();
         let fraction = match link.kind {
             SubLinkKind::Exists => {
@@ -26,7 +35,9 @@ impl Builder<'_> {
             SubLinkKind::Any | SubLinkKind::All => 0.5,
             SubLinkKind::Expr | SubLinkKind::Array | SubLinkKind::RowCompare => 0.0,
         };
-        let correlated = !outer_ranges(&link.query).is_empty();
+        let outside = outer_columns(&link.query);
+        let correlated = outside > 0;
+        self.param_numbers += outside;
         let planned = self.plan_level(query, fraction)?;
         let hashed = link.kind == SubLinkKind::Any && !correlated && self.hashable_tests(&link.tests)?;
         let best = if hashed {
@@ -35,11 +46,14 @@ impl Builder<'_> {
             path::cheapest_fractional(&planned.paths, fraction)
         };
         let path = best.cloned().ok_or_else(|| PgError::internal("failed to find a path for a subquery"))?;
-        self.subplan_numbers += 1;
-        let number = self.subplan_numbers;
         let root = self.create(&planned.level, &path)?;
         let columns = self.output_slots(root, &planned)?;
         let kind = self.sublink_kind(link, root, &columns, hashed)?;
+        // Subqueries inside it have got their numbers before.
+        self.subplan_numbers += 1;
+        let number = self.subplan_numbers;
+        let param = self.param_numbers;
+        self.param_numbers += usize::from(!correlated);
         let simple = matches!(link.kind, SubLinkKind::Exists | SubLinkKind::Expr | SubLinkKind::Array);
         self.subplans.push(SubPlan {
             root,
@@ -47,6 +61,7 @@ impl Builder<'_> {
             external: SlotSet::new(),
             init: simple && !correlated,
             number,
+            param,
             columns,
             tests: link.tests.iter().map(|test| Expr::Call(Box::new(test.call.clone()))).collect(),
         });
@@ -213,6 +228,21 @@ pub(crate) fn outer_ranges(query: &Query) -> RelSet {
         true
     });
     outside
+}
+
+/// How many columns from outside the query refers to.
+fn outer_columns(query: &Query) -> usize {
+    let outside = outer_ranges(query);
+    let mut columns: Vec<(usize, i16)> = Vec::new();
+    walk::visit_query(query, 0, &mut |expr, _| {
+        if let Expr::Var(var) = expr {
+            if outside.contains(var.rt) && !columns.contains(&(var.rt, var.attno)) {
+                columns.push((var.rt, var.attno));
+            }
+        }
+        true
+    });
+    columns.len()
 }
 
 /// All range-table entries of a query and of the queries in it.

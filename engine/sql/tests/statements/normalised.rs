@@ -30,7 +30,9 @@ fn values_are_lifted() {
     );
     check(
         "INSERT INTO t (a, b, c) VALUES (1, 'x', now()), (-2, NULL, CURRENT_DATE)",
-        expect![[r#"insert into t ( a , b , c ) values ( $1 , $2 , now ( ) ) , ( $3 , null , current_date ) [1, "x", -2]"#]],
+        expect![[
+            r#"insert into t ( a , b , c ) values ( $1 , $2 , now ( ) ) , ( $3 , null , current_date ) [1, "x", -2]"#
+        ]],
     );
     check(
         "DELETE FROM \"T\" -- all\n WHERE x IN (1, 2, 3) OR y BETWEEN 'a' AND 'b'",
@@ -62,7 +64,9 @@ fn values_are_lifted() {
     );
     check(
         "UPDATE t SET a = a + -4321, b = b - 2, c = (d) * -1, e = -1::int, f = +5 WHERE g = -2147483648",
-        expect!["update t set a = a + $1 , b = b - 2 , c = ( d ) * $2 , e = - 1 :: int , f = + 5 where g = $3 [-4321, -1, -2147483648]"],
+        expect![
+            "update t set a = a + $1 , b = b - 2 , c = ( d ) * $2 , e = - 1 :: int , f = + 5 where g = $3 [-4321, -1, -2147483648]"
+        ],
     );
     check(
         "UPDATE t SET a = CASE WHEN b = 1 THEN 2 ELSE 3 END",

@@ -47,7 +47,7 @@ impl Builder<'_> {
                 let child = self.create(level, sub)?;
                 self.subquery_columns(child, level, *range)?;
                 self.whole_row(child, *range)?;
-                if clauses.is_empty() {
+                if clauses.is_empty() && !self.rechecks {
                     return Ok(child);
                 }
                 let filter = self.clause_filter(clauses)?;
@@ -237,7 +237,7 @@ impl Builder<'_> {
             arg_types: call.arg_types.clone().into(),
             result_type: call.ty.type_oid,
             collation: call.input_collation,
-            variadic: false,
+            variadic: call.variadic,
             proc_oid: call.proc_oid,
             name: call.name.clone(),
         });
