@@ -14,7 +14,9 @@ fn scripts() -> Vec<PathBuf> {
         .expect("conformance/scripts exists")
         .map(|entry| entry.expect("the directory can be listed").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
-        .filter(|path| selected.as_ref().is_none_or(|name| path.file_stem().is_some_and(|s| **s == **name)))
+        .filter(|path| {
+            selected.as_ref().is_none_or(|name| path.file_stem().is_some_and(|stem| stem == name.as_str()))
+        })
         .collect();
     scripts.sort();
     assert!(!scripts.is_empty(), "no script is called {selected:?}");
@@ -49,7 +51,9 @@ fn psql_prints_what_postgresql_makes_it_print() {
         let got = run(&script);
         if got != expected {
             let line = got.lines().zip(expected.lines()).take_while(|(a, b)| a == b).count();
-            let show = |text: &str| text.lines().skip(line.saturating_sub(3)).take(12).collect::<Vec<_>>().join("\n");
+            let show = |text: &str| {
+                text.lines().skip(line.saturating_sub(3)).take(12).collect::<Vec<_>>().join("\n")
+            };
             eprintln!(
                 "== {}, line {} of the output\n-- expected\n{}\n-- got\n{}\n",
                 script.display(),
