@@ -438,20 +438,70 @@ fn with_queries() {
 
 #[test]
 fn views_that_are_changed() {
-    check("insert into vw (b) values ('x') returning a, b", expect![[""]]);
-    check("update vover set b = aa::text where aa = 1 returning vover", expect![[""]]);
-    check("delete from vexpr using t where vexpr.s = t.a", expect![[""]]);
+    check("insert into vw (b) values ('x') returning a, b", expect![[r#"
+        Insert
+        0: vw perms 3 reads [1, 2] writes [2]
+        1: t perms 3 reads [1, 2] writes [2]
+        target b = 'x':25 -> 2
+        returning target a = 1.1
+        returning target b = 1.2
+    "#]]);
+    check("update vover set b = aa::text where aa = 1 returning vover", expect![[r#"
+        Update
+        0: vover perms 6 reads [1, 0] writes [2]
+        1: t perms 6 reads [1, 2] writes [2]
+        from 1
+        where and(int4gt(1.1, Int4(0)), IsNull { arg: Var(Var { rt: 1, attno: 2, type_oid: 25, typmod: -1, collation: 100, levels_up: 0, position: Position(None) }), negated: true, row: false }, int4eq(1.1, Int4(1)))
+        target b = 1.1::io 25 -> 2
+        returning target vover = row(1.1, 1.2)
+    "#]]);
+    check("delete from vexpr using t where vexpr.s = t.a", expect![[r#"
+        Delete
+        0: vexpr perms 10 reads [2]
+        1: t perms 2 reads [1]
+        2: u perms 10 reads [1]
+        from 2, 1
+        where int4eq(int4pl(2.1, Int4(1)), 1.1)
+    "#]]);
 }
 
 #[test]
 fn rows_assigned_from_subqueries() {
-    check("update t set (b, c) = (select u.b, u.e from u where u.a = t.a)", expect![[""]]);
+    check("update t set (b, c) = (select u.b, u.e from u where u.a = t.a)", expect![[r#"
+        Update
+        0: t perms 6 reads [1] writes [2, 3]
+        from 0
+        target b = (Expr[Select; 0: *SELECT*;   Select;   0: u perms 2 reads [2, 3, 1];   from 0;   where int4eq(0.1, ^2.0.1);   target b = 0.2;   target e = 0.3; from 0; target row = row(0.1, 0.2); ]).1::25 -> 2
+        target c = int8((Expr[Select; 0: *SELECT*;   Select;   0: u perms 2 reads [2, 3, 1];   from 0;   where int4eq(0.1, ^2.0.1);   target b = 0.2;   target e = 0.3; from 0; target row = row(0.1, 0.2); ]).2) -> 3
+    "#]]);
 }
 
 #[test]
 fn forward_references() {
     check(
         "with recursive a as (select c.x from c), c(x) as (select 1 union all select x + 1 from c) select * from a",
-        expect![[""]],
+        expect![[r#"
+            Select
+            with c recursive x1
+              Select
+              0: *SELECT* 1
+                Select
+                target ?column? = Int4(1)
+              1: *SELECT* 2
+                Select
+                0: c cte 0 up 2 itself
+                from 0
+                target ?column? = int4pl(0.1, Int4(1))
+              target ?column? = 0.1
+              (0 Union all 1 by [])
+            with a x1
+              Select
+              0: c cte 0 up 1
+              from 0
+              target x = 0.1
+            0: a cte 1 up 0
+            from 0
+            target x = 0.1
+        "#]],
     );
 }

@@ -26,7 +26,7 @@ fn values_are_lifted() {
     );
     check(
         "UPDATE t SET a = a + 1, b = 'it''s' WHERE id = 3000000000 AND c < 1.5",
-        expect![[r#"update t set a = a + 1 , b = $1 where id = $2 and c < $3 ["it's", 3000000000L, 1.5n]"#]],
+        expect![[r#"update t set a = a + $1 , b = $2 where id = $3 and c < $4 [1, "it's", 3000000000L, 1.5n]"#]],
     );
     check(
         "INSERT INTO t (a, b, c) VALUES (1, 'x', now()), (-2, NULL, CURRENT_DATE)",
@@ -65,7 +65,7 @@ fn values_are_lifted() {
     check(
         "UPDATE t SET a = a + -4321, b = b - 2, c = (d) * -1, e = -1::int, f = +5 WHERE g = -2147483648",
         expect![
-            "update t set a = a + $1 , b = b - 2 , c = ( d ) * $2 , e = - 1 :: int , f = + 5 where g = $3 [-4321, -1, -2147483648]"
+            "update t set a = a + $1 , b = b - $2 , c = ( d ) * $3 , e = - 1 :: int , f = + 5 where g = $4 [-4321, 2, -1, -2147483648]"
         ],
     );
     check(
