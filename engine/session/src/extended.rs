@@ -3,13 +3,13 @@
 use crate::access::Access;
 use crate::block::State;
 use crate::client::{Client, Format, OutputColumn};
+use crate::plan_cache::CachedPlan;
 use crate::run::{Planned, fetch, tag};
 use crate::session::Session;
 use redoubt_analyze::Params;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::Execution;
 use redoubt_functions::{Datum, Oid, io};
-use redoubt_page::Lsn;
 use redoubt_sql::tree::{DmlStatement, Statement, StatementKind};
 use redoubt_txn::Snapshot;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ pub(crate) struct Prepared {
     dml: Option<DmlStatement>,
     /// Types that the client declared; 0 leaves one to be found out.
     declared: Vec<Oid>,
-    /// The plan, with the state of the catalogs and the search path it was made under.
-    planned: parking_lot::Mutex<Option<(Lsn, Vec<Oid>, Planned)>>,
+    /// The plan, and when it is good.
+    planned: parking_lot::Mutex<Option<CachedPlan>>,
     /// What Describe tells: fixed when the statement is prepared.
     param_types: Arc<[Oid]>,
     columns: Arc<[OutputColumn]>,
@@ -89,22 +89,13 @@ impl Session {
     /// The statement's plan: the one made before, if the catalogs are as they were then.
     fn planned(&self, prepared: &Prepared) -> PgResult<Planned> {
         let dml = prepared.dml.as_ref().expect("only planned statements have plans");
-        let access = Access::current(self)?;
-        let version = access.catalog().version();
-        if let Some((made_under, path, planned)) = &*prepared.planned.lock()
-            && Some(*made_under) == version
-            && *path == access.path
+        if let Some(cached) = &*prepared.planned.lock()
+            && let Some(planned) = self.reuse(cached)?
         {
-            self.lock_tables(&access, &planned.plan)?;
-            // Still the same once the locks are held: nothing can change the tables any more.
-            if Access::current(self)?.catalog().version() == version {
-                return Ok(planned.clone());
-            }
+            return Ok(planned);
         }
-        let planned = self.plan(dml, &Params::variable(prepared.declared.clone()))?;
-        if let Some(version) = version {
-            *prepared.planned.lock() = Some((version, access.path.clone(), planned.clone()));
-        }
+        let (planned, cached) = self.plan_to_keep(dml, &Params::variable(prepared.declared.clone()))?;
+        *prepared.planned.lock() = cached;
         Ok(planned)
     }
 

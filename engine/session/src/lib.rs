@@ -13,6 +13,7 @@ mod extended;
 mod functions;
 mod instance;
 mod login;
+mod plan_cache;
 mod plan_catalog;
 mod run;
 mod session;

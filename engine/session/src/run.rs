@@ -47,7 +47,7 @@ impl Session {
         Err(PgError::internal("the catalogs change faster than the statement can be planned"))
     }
 
-    fn plan_under(
+    pub(crate) fn plan_under(
         &self,
         access: &Access<'_>,
         statement: &DmlStatement,
@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// Superusers may do anything; privileges of others come with roles.
-    fn check_privileges(&self, plan: &Plan) -> PgResult<()> {
+    pub(crate) fn check_privileges(&self, plan: &Plan) -> PgResult<()> {
         const FIRST_NORMAL_OID: Oid = 16384;
         for permission in &plan.permissions {
             let changes = Perms::INSERT.with(Perms::UPDATE).with(Perms::DELETE);
@@ -130,27 +130,29 @@ impl Session {
         Ok(relation.map_or_else(|| relid.to_string(), |relation| relation.name.to_string()))
     }
 
-    /// Locks every table of a plan as strongly as its use asks for.
-    pub(crate) fn lock_tables(&self, access: &Access<'_>, plan: &Plan) -> PgResult<()> {
+    /// Locks every table of a plan as strongly as its use asks for; says whether some lock is new.
+    pub(crate) fn lock_tables(&self, access: &Access<'_>, plan: &Plan) -> PgResult<bool> {
+        let mut any_new = false;
         for range in &plan.ranges {
             let RangeKind::Relation { relid, .. } = range.kind else { continue };
             let perms =
                 plan.permissions.iter().filter(|p| p.relid == relid).fold(0, |all, p| all | p.perms.0);
             let writes = perms & (Perms::INSERT.0 | Perms::UPDATE.0 | Perms::DELETE.0) != 0;
             let mode = if writes { LockMode::RowExclusive } else { LockMode::AccessShare };
-            self.lock_relation(access, relid, mode)?;
+            any_new |= self.lock_relation(access, relid, mode)?;
         }
-        Ok(())
+        Ok(any_new)
     }
 
-    /// Locks one relation until the transaction ends.
-    pub(crate) fn lock_relation(&self, access: &Access<'_>, relid: Oid, mode: LockMode) -> PgResult<()> {
+    /// Locks one relation until the transaction ends; says whether the lock is new.
+    pub(crate) fn lock_relation(&self, access: &Access<'_>, relid: Oid, mode: LockMode) -> PgResult<bool> {
         let shared =
             access.catalog().relation_by_oid(relid)?.is_some_and(|relation| relation.class.relisshared);
         let database = if shared { 0 } else { self.facts.database };
         match self.txn().lock(LockTag::Relation { database, relation: relid }, mode, LockWait::Block)? {
             LockOutcome::NotAvailable => Err(PgError::internal("a lock that is waited for was not granted")),
-            _ => Ok(()),
+            LockOutcome::Acquired => Ok(true),
+            LockOutcome::AlreadyHeld => Ok(false),
         }
     }
 

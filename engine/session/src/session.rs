@@ -4,6 +4,7 @@ use crate::block::{Block, State};
 use crate::client::Client;
 use crate::extended::{Portal, Prepared};
 use crate::instance::{Instance, Registration};
+use crate::plan_cache::StatementCache;
 use crate::settings::{Parameter, Settings, Source};
 use redoubt_catalog::SessionCatalog;
 use redoubt_error::{PgError, PgResult, Severity, code};
@@ -60,6 +61,8 @@ pub struct Session {
     pub(crate) txn: Option<Txn>,
     pub(crate) prepared: HashMap<String, Arc<Prepared>>,
     pub(crate) portals: HashMap<String, Portal>,
+    /// Plans of statements that came as text.
+    pub(crate) statements: StatementCache,
     pub(crate) random: RefCell<Prng>,
     pub(crate) notices: RefCell<Vec<PgError>>,
 }
@@ -124,6 +127,7 @@ impl Session {
             txn: None,
             prepared: HashMap::new(),
             portals: HashMap::new(),
+            statements: StatementCache::default(),
             random: RefCell::new(Prng::from_entropy()),
             notices: RefCell::new(Vec::new()),
         };

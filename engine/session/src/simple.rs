@@ -2,10 +2,12 @@
 
 use crate::block::State;
 use crate::client::Client;
+use crate::run::Planned;
 use crate::session::Session;
 use redoubt_analyze::Params;
+use redoubt_analyze::query::CommandType;
 use redoubt_error::{PgError, PgResult, Severity};
-use redoubt_functions::timestamp;
+use redoubt_functions::{Datum, timestamp};
 use redoubt_sql::tree::{Statement, StatementKind, UtilityStatement};
 use redoubt_txn::Interrupt;
 
@@ -45,6 +47,12 @@ impl Session {
     }
 
     fn run_statements(&mut self, text: &str, client: &mut dyn Client) -> PgResult<()> {
+        if let Some(tag) = self.run_from_cache(text, client)? {
+            self.finish_implicit(client)?;
+            self.send_notices(client, text);
+            client.command_complete(&tag);
+            return Ok(());
+        }
         let statements = redoubt_sql::parse(text)?;
         if statements.is_empty() {
             // An empty query does nothing, but in a failed block it is accepted all the same.
@@ -80,6 +88,33 @@ impl Session {
         }
     }
 
+    /// Runs a single statement by a plan that was made for one like it, if there is one.
+    fn run_from_cache(&mut self, text: &str, client: &mut dyn Client) -> PgResult<Option<String>> {
+        if self.block.state() == State::Failed {
+            return Ok(None);
+        }
+        let Some(normalised) = redoubt_sql::normalise(text) else { return Ok(None) };
+        self.ensure_transaction()?;
+        let Some((planned, params)) = self.plan_of_text(normalised)? else { return Ok(None) };
+        self.run_planned(&planned, &params, client).map(Some)
+    }
+
+    /// Runs a plan, its columns told first.
+    fn run_planned(
+        &mut self,
+        planned: &Planned,
+        params: &[Datum],
+        client: &mut dyn Client,
+    ) -> PgResult<String> {
+        let columns = planned.columns.clone();
+        if !columns.is_empty() || planned.plan.command == CommandType::Select {
+            client.row_description(&columns);
+        }
+        let tag = self.run_plan(planned, params, &columns, client)?;
+        self.txn().advance_command()?;
+        Ok(tag)
+    }
+
     /// Runs one statement and gives its command tag.
     fn run_statement(&mut self, statement: &Statement, client: &mut dyn Client) -> PgResult<String> {
         if let StatementKind::Utility(utility) = &statement.kind {
@@ -98,12 +133,6 @@ impl Session {
             .ok_or_else(|| PgError::internal("a statement is either planned or a utility"))?;
         self.ensure_transaction()?;
         let planned = self.plan(&dml, &Params::fixed(Vec::new()))?;
-        let columns = planned.columns.clone();
-        if !columns.is_empty() || planned.plan.command == redoubt_analyze::query::CommandType::Select {
-            client.row_description(&columns);
-        }
-        let tag = self.run_plan(&planned, &[], &columns, client)?;
-        self.txn().advance_command()?;
-        Ok(tag)
+        self.run_planned(&planned, &[], client)
     }
 }

@@ -438,15 +438,20 @@ fn with_queries() {
 
 #[test]
 fn views_that_are_changed() {
-    check("insert into vw (b) values ('x') returning a, b", expect![[r#"
+    check(
+        "insert into vw (b) values ('x') returning a, b",
+        expect![[r#"
         Insert
         0: vw perms 3 reads [1, 2] writes [2]
         1: t perms 3 reads [1, 2] writes [2]
         target b = 'x':25 -> 2
         returning target a = 1.1
         returning target b = 1.2
-    "#]]);
-    check("update vover set b = aa::text where aa = 1 returning vover", expect![[r#"
+    "#]],
+    );
+    check(
+        "update vover set b = aa::text where aa = 1 returning vover",
+        expect![[r#"
         Update
         0: vover perms 6 reads [1, 0] writes [2]
         1: t perms 6 reads [1, 2] writes [2]
@@ -454,26 +459,33 @@ fn views_that_are_changed() {
         where and(int4gt(1.1, Int4(0)), IsNull { arg: Var(Var { rt: 1, attno: 2, type_oid: 25, typmod: -1, collation: 100, levels_up: 0, position: Position(None) }), negated: true, row: false }, int4eq(1.1, Int4(1)))
         target b = 1.1::io 25 -> 2
         returning target vover = row(1.1, 1.2)
-    "#]]);
-    check("delete from vexpr using t where vexpr.s = t.a", expect![[r#"
+    "#]],
+    );
+    check(
+        "delete from vexpr using t where vexpr.s = t.a",
+        expect![[r#"
         Delete
         0: vexpr perms 10 reads [2]
         1: t perms 2 reads [1]
         2: u perms 10 reads [1]
         from 2, 1
         where int4eq(int4pl(2.1, Int4(1)), 1.1)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn rows_assigned_from_subqueries() {
-    check("update t set (b, c) = (select u.b, u.e from u where u.a = t.a)", expect![[r#"
+    check(
+        "update t set (b, c) = (select u.b, u.e from u where u.a = t.a)",
+        expect![[r#"
         Update
         0: t perms 6 reads [1] writes [2, 3]
         from 0
         target b = (Expr[Select; 0: *SELECT*;   Select;   0: u perms 2 reads [2, 3, 1];   from 0;   where int4eq(0.1, ^2.0.1);   target b = 0.2;   target e = 0.3; from 0; target row = row(0.1, 0.2); ]).1::25 -> 2
         target c = int8((Expr[Select; 0: *SELECT*;   Select;   0: u perms 2 reads [2, 3, 1];   from 0;   where int4eq(0.1, ^2.0.1);   target b = 0.2;   target e = 0.3; from 0; target row = row(0.1, 0.2); ]).2) -> 3
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -26,7 +26,9 @@ fn values_are_lifted() {
     );
     check(
         "UPDATE t SET a = a + 1, b = 'it''s' WHERE id = 3000000000 AND c < 1.5",
-        expect![[r#"update t set a = a + $1 , b = $2 where id = $3 and c < $4 [1, "it's", 3000000000L, 1.5n]"#]],
+        expect![[
+            r#"update t set a = a + $1 , b = $2 where id = $3 and c < $4 [1, "it's", 3000000000L, 1.5n]"#
+        ]],
     );
     check(
         "INSERT INTO t (a, b, c) VALUES (1, 'x', now()), (-2, NULL, CURRENT_DATE)",
