@@ -2,6 +2,7 @@
 
 use crate::context::ExecContext;
 use crate::cte::CteState;
+use crate::instrument::Meter;
 use crate::interpret::ArrayCache;
 use crate::node::PlanState;
 use crate::recheck::Candidates;
@@ -10,6 +11,7 @@ use crate::rows::RowStore;
 use crate::subplan::SubPlanState;
 use redoubt_error::PgResult;
 use redoubt_functions::Datum;
+use redoubt_plan::explain::Measurements;
 use redoubt_plan::{Plan, Slot};
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ pub(crate) struct Runtime {
     pub processed: u64,
     /// Foreign keys to look after when the statement is done.
     pub events: Vec<Event>,
+    /// What EXPLAIN ANALYZE measures.
+    pub meter: Option<Box<Meter>>,
 }
 
 /// An execution while it runs: plan, circumstances, frame.
@@ -43,17 +47,19 @@ pub(crate) struct Exec<'a> {
     pub candidates: Option<Candidates>,
     /// Foreign keys to look after when the statement is done.
     pub events: Vec<Event>,
+    /// What EXPLAIN ANALYZE measures; absent otherwise.
+    pub meter: Option<Box<Meter>>,
 }
 
 impl<'a> Exec<'a> {
     fn resume(plan: &'a Plan, ctx: &'a ExecContext<'a>, runtime: Runtime) -> Self {
-        let Runtime { frame, arrays, subplans, ctes, work_tables, processed, events } = runtime;
-        Exec { plan, ctx, frame, arrays, subplans, ctes, work_tables, processed, candidates: None, events }
+        let Runtime { frame, arrays, subplans, ctes, work_tables, processed, events, meter } = runtime;
+        Exec { plan, ctx, frame, arrays, subplans, ctes, work_tables, processed, candidates: None, events, meter }
     }
 
     fn suspend(self) -> Runtime {
-        let Exec { frame, arrays, subplans, ctes, work_tables, processed, events, .. } = self;
-        Runtime { frame, arrays, subplans, ctes, work_tables, processed, events }
+        let Exec { frame, arrays, subplans, ctes, work_tables, processed, events, meter, .. } = self;
+        Runtime { frame, arrays, subplans, ctes, work_tables, processed, events, meter }
     }
 
     /// Reads a slot.
@@ -95,9 +101,24 @@ impl Execution {
         let root = PlanState::new(&plan, plan.root);
         let mut work_tables = Vec::new();
         work_tables.resize_with(plan.ctes.len(), RowStore::default);
-        let runtime =
-            Runtime { frame, arrays, subplans, ctes, work_tables, processed: 0, events: Vec::new() };
+        let runtime = Runtime { frame, arrays, subplans, ctes, work_tables, ..Runtime::default() };
         Execution { plan, runtime, root, done: false }
+    }
+
+    /// As [`Execution::new`], measuring rows and loops of every node and, with `timing`, times.
+    pub fn measured(plan: Arc<Plan>, params: &[Datum], timing: bool) -> Execution {
+        let meter = Box::new(Meter::new(plan.nodes.len(), timing));
+        let mut execution = Execution::new(plan, params);
+        execution.runtime.meter = Some(meter);
+        execution
+    }
+
+    /// What was measured so far; nothing unless the execution was made to measure.
+    pub fn measurements(&mut self) -> Measurements {
+        match &mut self.runtime.meter {
+            Some(meter) => Measurements { nodes: meter.finish(), execution_ms: 0.0 },
+            None => Measurements::default(),
+        }
     }
 
     /// The plan.

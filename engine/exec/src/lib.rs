@@ -10,6 +10,7 @@ mod context;
 mod cte;
 mod exec;
 mod index_key;
+mod instrument;
 mod interpret;
 mod keys;
 mod node;

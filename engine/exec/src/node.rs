@@ -51,6 +51,21 @@ impl PlanState {
     /// Delivers the next row that passes the filter, with its projection computed.
     #[inline]
     pub(crate) fn next(&mut self, x: &mut Exec<'_>) -> PgResult<bool> {
+        if x.meter.is_some() { self.next_measured(x) } else { self.next_row(x) }
+    }
+
+    #[cold]
+    fn next_measured(&mut self, x: &mut Exec<'_>) -> PgResult<bool> {
+        let started = x.meter.as_mut().and_then(|meter| meter.start());
+        let found = self.next_row(x)?;
+        if let Some(meter) = &mut x.meter {
+            meter.stop(self.id, started, found);
+        }
+        Ok(found)
+    }
+
+    #[inline]
+    fn next_row(&mut self, x: &mut Exec<'_>) -> PgResult<bool> {
         loop {
             let candidate = x.candidates.is_some() && self.has_candidate(x);
             let found = if candidate { self.next_candidate(x)? } else { self.node.next(x)? };
@@ -61,6 +76,7 @@ impl PlanState {
                 let filter = x.plan.nodes[self.id.index()].filter.as_ref().expect("filtered nodes have one");
                 if !x.run(&filter.program)? {
                     x.ctx.check_for_interrupts()?;
+                    x.note(self.id, |stats| stats.filtered += 1);
                     continue;
                 }
             }
@@ -110,6 +126,9 @@ impl PlanState {
     /// Starts over.
     pub(crate) fn rescan(&mut self, x: &mut Exec<'_>, changed: &SlotSet) -> PgResult<()> {
         self.delivered = false;
+        if let Some(meter) = &mut x.meter {
+            meter.end_loop(self.id);
+        }
         let plan = x.plan;
         for init_plan in &plan.nodes[self.id.index()].init_plans {
             if plan.subplans[init_plan.index()].external.intersects(changed) {

@@ -77,6 +77,7 @@ impl<'a> Exec<'a> {
             processed: 0,
             candidates: Some(candidates),
             events: Vec::new(),
+            meter: None,
         };
         let mut root = PlanState::new(self.plan, child);
         let found = root.next(&mut inner);

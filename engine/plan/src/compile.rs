@@ -10,6 +10,7 @@ use crate::slot::Slot;
 use redoubt_analyze::query::*;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::Datum;
+use crate::program::CallSite;
 
 /// Compiles expressions into one program.
 pub(crate) struct Compiler<'b, 'a> {
@@ -207,8 +208,21 @@ impl<'b, 'a> Compiler<'b, 'a> {
             Ok(self.builder.ctx.env.type_info(oid)?.is_some_and(|info| info.typtype == 'd'))
         };
         let domain = ty.type_oid;
-        if arg.ty().type_oid == domain || !is_domain(domain)? {
-            return self.value(arg, target);
+        let from = arg.ty().type_oid;
+        if from == domain || !is_domain(domain)? {
+            let Some(function) = crate::relabel::conversion(from, domain) else {
+                return self.value(arg, target);
+            };
+            let (args, count) = self.args(std::slice::from_ref(arg))?;
+            let site = self.builder.site(CallSite {
+                arg_types: [from].into(),
+                result_type: domain,
+                collation: 0,
+                variadic: false,
+                proc_oid: 0,
+                name: "".into(),
+            });
+            return self.unary(target, |out| Step::Call { function, args, count, strict: true, out, site });
         }
         let arg = self.value(arg, None)?;
         self.unary(target, |out| Step::CheckDomain { arg, domain, out })

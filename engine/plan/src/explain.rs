@@ -75,6 +75,58 @@ pub struct NodeStats {
     pub filtered: u64,
     /// Rows that the join condition dropped, over all loops.
     pub join_filtered: u64,
+    /// Rows that did not satisfy the index conditions any more, over all loops.
+    pub recheck_filtered: u64,
+    /// What only this kind of node has.
+    pub detail: Option<NodeDetail>,
+}
+
+/// Measurements that only some kinds of nodes have. Sizes are in kibibytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NodeDetail {
+    /// Sort: the method, and the memory or disk space that it took.
+    Sort {
+        /// PostgreSQL's name of it.
+        method: &'static str,
+        /// Space taken.
+        kib: u64,
+        /// On disk, as opposed to in memory.
+        disk: bool,
+    },
+    /// Hash: its table.
+    Hash {
+        /// Buckets.
+        buckets: u64,
+        /// Parts that it was divided into; 1 if all was in memory.
+        batches: u64,
+        /// Space taken.
+        kib: u64,
+    },
+    /// A hashed aggregate.
+    Groups {
+        /// Parts that it was divided into; 1 if all was in memory.
+        batches: u64,
+        /// Memory taken.
+        kib: u64,
+        /// Disk space taken.
+        disk_kib: u64,
+    },
+    /// An index-only scan: how often it had to look at the table.
+    HeapFetches(u64),
+    /// A bitmap scan: pages whose rows were known, and pages of which all rows were read.
+    HeapBlocks {
+        /// Rows known.
+        exact: u64,
+        /// All rows read.
+        lossy: u64,
+    },
+    /// INSERT ... ON CONFLICT.
+    Conflicts {
+        /// Rows inserted.
+        inserted: u64,
+        /// Rows that met an existing one.
+        conflicting: u64,
+    },
 }
 
 /// What EXPLAIN ANALYZE has measured.
@@ -86,6 +138,17 @@ pub struct Measurements {
     pub execution_ms: f64,
 }
 
+/// What an explanation tells besides the plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// What running it took, with ANALYZE.
+    pub measured: Option<&'a Measurements>,
+    /// How long planning took.
+    pub planning_ms: Option<f64>,
+    /// Settings to show, by name.
+    pub settings: &'a [(&'static str, String)],
+}
+
 /// The lines of an explanation; JSON is one line with line breaks in it, as one row of the result.
 ///
 /// # Errors
@@ -93,16 +156,18 @@ pub struct Measurements {
 pub fn explain(
     plan: &Plan,
     options: &ExplainOptions,
-    measured: Option<&Measurements>,
-    planning_ms: Option<f64>,
+    report: &Report<'_>,
     context: &ExplainContext<'_>,
 ) -> PgResult<Vec<String>> {
     let names = names::Names::new(plan, context)?;
-    let explainer = properties::Explainer { plan, options, measured, context, names };
+    let explainer = properties::Explainer { plan, options, measured: report.measured, context, names };
     let root = explainer.root()?;
+    let measured = report.measured;
     let summary = properties::Summary {
-        planning_ms: planning_ms.filter(|_| options.summary),
+        planning_ms: report.planning_ms.filter(|_| options.summary),
         execution_ms: measured.map(|measured| measured.execution_ms).filter(|_| options.summary),
+        analyzed: measured.is_some(),
+        settings: report.settings,
     };
     Ok(match options.format {
         ExplainFormat::Text => text::write(&root, &summary),

@@ -18,6 +18,7 @@ pub mod node;
 mod planner;
 pub mod program;
 pub mod range;
+mod relabel;
 pub mod scan;
 pub mod slot;
 pub mod subplan;

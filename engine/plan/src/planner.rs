@@ -18,6 +18,7 @@ mod grouping;
 mod implied;
 mod index_cost;
 mod index_paths;
+mod inline;
 pub(crate) mod inspect;
 mod join_cost;
 mod join_paths;
@@ -57,6 +58,7 @@ pub fn plan(mut query: Query, ctx: &PlannerContext<'_>) -> PgResult<Plan> {
         CommandType::Select => builder.plan_top_select(query)?,
         _ => builder.plan_modify(query, true)?,
     };
+    builder.plan_unread_changes()?;
     builder.finish(command, planned)
 }
 

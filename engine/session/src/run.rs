@@ -9,7 +9,7 @@ use redoubt_analyze::{AnalyzeContext, Params, analyze_statement};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::{ExecContext, Execution, Storage};
 use redoubt_functions::{Datum, Oid};
-use redoubt_plan::facts::{PlannerContext, PlannerSettings};
+use redoubt_plan::facts::PlannerContext;
 use redoubt_plan::node::Plan;
 use redoubt_plan::range::RangeKind;
 use redoubt_sql::tree::DmlStatement;
@@ -89,11 +89,6 @@ impl Session {
             });
         }
         Ok(Planned { plan: Arc::new(plan), param_types: params.types().into(), columns: columns.into() })
-    }
-
-    /// Merge joins are not built in the executor, so that no plan may have one.
-    fn planner_settings(&self) -> PlannerSettings {
-        PlannerSettings { work_mem_kb: self.settings.int(Parameter::WorkMem), ..PlannerSettings::default() }
     }
 
     /// Superusers may do anything; privileges of others come with roles.

@@ -263,6 +263,14 @@ impl Settings {
         }
     }
 
+    /// The value of a parameter that is a number with a fraction.
+    pub fn real(&self, parameter: Parameter) -> f64 {
+        match &self.values[parameter as usize].0 {
+            Value::Real(number) => *number,
+            other => unreachable!("{parameter:?} is not a real number: {other:?}"),
+        }
+    }
+
     /// The value of a text or enum parameter.
     pub fn text(&self, parameter: Parameter) -> &str {
         match &self.values[parameter as usize].0 {

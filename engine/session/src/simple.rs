@@ -124,6 +124,10 @@ impl Session {
                 name.as_deref().map(|name| self.settings.show(name)).transpose()?;
                 crate::utility::describe(utility, client);
             }
+            if let UtilityStatement::Explain(explain) = &**utility {
+                self.block.check_not_failed()?;
+                client.row_description(&crate::explain::columns(explain));
+            }
             return self.run_utility(utility, client);
         }
         self.block.check_not_failed()?;

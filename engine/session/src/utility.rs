@@ -25,6 +25,7 @@ impl Session {
         match utility {
             UtilityStatement::Set(set) => self.set(set)?,
             UtilityStatement::Show { name } => self.show(name.as_deref(), client)?,
+            UtilityStatement::Explain(explain) => self.explain(explain, client)?,
             UtilityStatement::CreateTable(create) => self.create_table(create)?,
             UtilityStatement::CreateSchema(create) => self.create_schema(create)?,
             UtilityStatement::Drop(drop) => self.drop_objects(drop)?,
@@ -262,6 +263,7 @@ pub(crate) fn describe(utility: &UtilityStatement, client: &mut dyn Client) {
         UtilityStatement::Show { name: None } => {
             client.row_description(&["name", "setting", "description"].map(text_column));
         }
+        UtilityStatement::Explain(explain) => client.row_description(&crate::explain::columns(explain)),
         _ => client.no_data(),
     }
 }

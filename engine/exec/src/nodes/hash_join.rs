@@ -136,6 +136,7 @@ impl HashJoinState {
             if let Some(condition) = &node.condition {
                 if !x.run(&condition.program)? {
                     x.ctx.check_for_interrupts()?;
+                    x.note(self.id, |stats| stats.join_filtered += 1);
                     continue;
                 }
             }

@@ -90,6 +90,7 @@ impl Node for IndexScanState {
             if x.run(&node.recheck.program)? {
                 return Ok(true);
             }
+            x.note(self.id, |stats| stats.recheck_filtered += 1);
         }
         Ok(false)
     }

@@ -61,6 +61,7 @@ impl Node for NestedLoopState {
             if let Some(condition) = &node.condition {
                 if !x.run(&condition.program)? {
                     x.ctx.check_for_interrupts()?;
+                    x.note(self.id, |stats| stats.join_filtered += 1);
                     continue;
                 }
             }

@@ -3,13 +3,21 @@
 use super::properties::{Property, Summary, View};
 use std::fmt::Write;
 
-pub(super) fn write(root: &View, summary: &Summary) -> String {
+pub(super) fn write(root: &View, summary: &Summary<'_>) -> String {
     let mut out = String::from("[\n  {\n    \"Plan\": ");
     node(root, 2, &mut out);
+    if !summary.settings.is_empty() {
+        let settings: Vec<String> = summary
+            .settings
+            .iter()
+            .map(|(name, value)| format!("      {}: {}", quoted(name), quoted(value)))
+            .collect();
+        let _ = write!(out, ",\n    \"Settings\": {{\n{}\n    }}", settings.join(",\n"));
+    }
     if let Some(ms) = summary.planning_ms {
         let _ = write!(out, ",\n    \"Planning Time\": {ms:.3}");
     }
-    if summary.execution_ms.is_some() {
+    if summary.analyzed {
         out.push_str(",\n    \"Triggers\": [\n    ]");
     }
     if let Some(ms) = summary.execution_ms {

@@ -45,10 +45,12 @@ pub(super) enum Property {
     Flag(bool),
 }
 
-/// The times at the end.
-pub(super) struct Summary {
+/// What comes after the plan.
+pub(super) struct Summary<'a> {
     pub planning_ms: Option<f64>,
     pub execution_ms: Option<f64>,
+    pub analyzed: bool,
+    pub settings: &'a [(&'static str, String)],
 }
 
 /// Makes the views.

@@ -3,9 +3,14 @@
 use super::properties::{Property, Summary, View};
 use std::fmt::Write;
 
-pub(super) fn write(root: &View, summary: &Summary) -> Vec<String> {
+pub(super) fn write(root: &View, summary: &Summary<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     node(root, 0, &mut lines);
+    if !summary.settings.is_empty() {
+        let settings: Vec<String> =
+            summary.settings.iter().map(|(name, value)| format!("{name} = '{value}'")).collect();
+        lines.push(format!("Settings: {}", settings.join(", ")));
+    }
     if let Some(ms) = summary.planning_ms {
         lines.push(format!("Planning Time: {ms:.3} ms"));
     }

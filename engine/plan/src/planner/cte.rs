@@ -50,6 +50,17 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// Plans the data-modifying WITH queries that nothing reads: they run all the same.
+    pub(crate) fn plan_unread_changes(&mut self) -> PgResult<()> {
+        for number in 0..self.ctes.len() {
+            let definition = &self.ctes[number].definition;
+            if definition.as_ref().is_some_and(|cte| cte.query.command != CommandType::Select) {
+                self.plan_cte(number)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The slots of a level's visible columns on its top node, computing what is no column.
     pub(crate) fn output_slots(
         &mut self,

@@ -10,8 +10,8 @@ use super::inspect;
 use super::level::{JoinTree, LevelPlanner, SpecialJoin};
 use super::relset::RelSet;
 use crate::join::JoinType;
-use redoubt_analyze::query::Expr;
-use redoubt_error::PgResult;
+use redoubt_analyze::query::{Expr, LockStrength};
+use redoubt_error::{PgError, PgResult, code};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -180,6 +180,7 @@ impl LevelPlanner<'_, '_> {
         inner_joined: &RelSet,
         quals: &[Expr],
     ) -> PgResult<SpecialJoin> {
+        self.check_row_marks(join, left, right)?;
         let mut info = SpecialJoin {
             min_left: left.clone(),
             min_right: right.clone(),
@@ -212,6 +213,25 @@ impl LevelPlanner<'_, '_> {
             info.min_right = right.clone();
         }
         Ok(info)
+    }
+
+    /// What an outer join makes up of NULLs cannot be locked.
+    fn check_row_marks(&self, join: JoinType, left: &RelSet, right: &RelSet) -> PgResult<()> {
+        let outer = matches!(join, JoinType::Left | JoinType::Full);
+        for mark in &self.query.row_marks {
+            let nullable = right.contains(mark.rt) || join == JoinType::Full && left.contains(mark.rt);
+            if outer && nullable {
+                let words = match mark.strength {
+                    LockStrength::KeyShare => "FOR KEY SHARE",
+                    LockStrength::Share => "FOR SHARE",
+                    LockStrength::NoKeyUpdate => "FOR NO KEY UPDATE",
+                    LockStrength::Update => "FOR UPDATE",
+                };
+                let message = format!("{words} cannot be applied to the nullable side of an outer join");
+                return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message));
+            }
+        }
+        Ok(())
     }
 
     /// Adds the relations of lower outer joins that this join does not commute with.

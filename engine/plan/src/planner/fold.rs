@@ -74,6 +74,9 @@ impl Builder<'_> {
             Expr::And(_) | Expr::Or(_) => return self.fold_connective(expr),
             _ => {}
         }
+        if let Some(inlined) = self.inline_concatenation(expr)? {
+            *expr = inlined;
+        }
         self.fold_children(expr)?;
         let folded = match expr {
             Expr::Call(call) => self.fold_call(call)?,
@@ -83,7 +86,8 @@ impl Builder<'_> {
             }
             Expr::Relabel { arg, ty, .. } => match &**arg {
                 Expr::Const { value, .. } if builtin_type(ty.type_oid).is_some() => {
-                    Some(Expr::Const { value: value.clone(), ty: *ty })
+                    let value = crate::relabel::relabel(value.clone(), ty.type_oid);
+                    Some(Expr::Const { value, ty: *ty })
                 }
                 _ => None,
             },

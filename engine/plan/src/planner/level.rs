@@ -27,6 +27,8 @@ pub(crate) struct Level {
     pub rtable: Vec<RangeTblEntry>,
     /// Output columns in terms of what the paths deliver.
     pub targets: Vec<TargetEntry>,
+    /// RETURNING's columns, in the same terms.
+    pub returning: Vec<TargetEntry>,
     /// Equivalence classes, for finding a sort key's expression.
     pub classes: Vec<EquivalenceClass>,
     /// Rows to lock.

@@ -27,12 +27,6 @@ struct Target {
     new_row: Slot,
 }
 
-/// What of a DML query is not its row source.
-struct Clauses {
-    returning: Vec<TargetEntry>,
-    conflict: Option<OnConflict>,
-}
-
 impl Builder<'_> {
     /// Plans a DML statement; `sets_tag` says that its rows are what the command tag counts.
     pub(crate) fn plan_modify(&mut self, mut query: Query, sets_tag: bool) -> PgResult<TopPlan> {
@@ -42,8 +36,7 @@ impl Builder<'_> {
         let target = self.target_of(&query)?;
         self.fill_targets(&mut query, &target)?;
         self.fold_query(&mut query)?;
-        let clauses =
-            Clauses { returning: std::mem::take(&mut query.returning), conflict: query.on_conflict.take() };
+        let conflict = query.on_conflict.take();
         query.command = CommandType::Select;
         query.result_relation = None;
         let outer_ctes = std::mem::take(&mut query.ctes);
@@ -70,7 +63,7 @@ impl Builder<'_> {
             indexed: vec![false; target.desc.len()],
             referable: vec![false; target.desc.len()],
             conflict: None,
-            returning: !clauses.returning.is_empty(),
+            returning: !planned.level.returning.is_empty(),
             returning_system: Vec::new(),
             sets_tag,
             marks: Vec::new(),
@@ -79,10 +72,10 @@ impl Builder<'_> {
         if operation != CommandType::Delete {
             self.compile_rules(&mut node, &target)?;
         }
-        if let Some(conflict) = clauses.conflict {
+        if let Some(conflict) = conflict {
             node.conflict = Some(self.conflict(conflict, &target, &mut node)?);
         }
-        self.returning(node, clauses.returning, &target, estimate)
+        self.returning(node, planned.level.returning.clone(), &target, estimate)
     }
 
     fn target_of(&mut self, query: &Query) -> PgResult<Target> {

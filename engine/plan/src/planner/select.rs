@@ -147,6 +147,7 @@ impl<'p, 'a> LevelPlanner<'p, 'a> {
         let level = Level {
             rtable: query.rtable,
             targets: query.target_list,
+            returning: query.returning,
             classes: std::mem::take(&mut self.classes),
             row_marks: query.row_marks,
             from: self.from.clone(),

@@ -87,6 +87,9 @@ const ISOLATION: Kind =
     Kind::Enum(&["serializable", "repeatable read", "read committed", "read uncommitted"]);
 const MESSAGE_LEVELS: Kind =
     Kind::Enum(&["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"]);
+const METHODS: &str = "Query Tuning / Planner Method Configuration";
+const COSTS: &str = "Query Tuning / Planner Cost Constants";
+const PLANNING: &str = "Query Tuning / Other Planner Options";
 const MAX_INT: i64 = i32::MAX as i64;
 const LOCALE: &str = "Client Connection Defaults / Locale and Formatting";
 const BEHAVIOR: &str = "Client Connection Defaults / Statement Behavior";
@@ -177,6 +180,27 @@ parameters! {
     XmlOption "xmloption" Kind::Only(&["content"]), "content", User, false, BEHAVIOR, "How XML text is read; XML is not built.";
     CheckFunctionBodies "check_function_bodies" Kind::Bool, "on", User, false, BEHAVIOR, "Checks bodies at CREATE FUNCTION, which is not built yet.";
     SynchronizeSeqscans "synchronize_seqscans" Kind::Only(&["off"]), "off", User, false, COMPATIBILITY, "Scans start where another one is; here every scan starts at the first page.";
+    EnableBitmapscan "enable_bitmapscan" Kind::Bool, "on", User, false, METHODS, "Lets the planner use bitmap scans.";
+    EnableHashagg "enable_hashagg" Kind::Bool, "on", User, false, METHODS, "Lets the planner group by hashing.";
+    EnableHashjoin "enable_hashjoin" Kind::Bool, "on", User, false, METHODS, "Lets the planner use hash joins.";
+    EnableIndexonlyscan "enable_indexonlyscan" Kind::Bool, "on", User, false, METHODS, "Lets the planner use index-only scans.";
+    EnableIndexscan "enable_indexscan" Kind::Bool, "on", User, false, METHODS, "Lets the planner use index scans.";
+    EnableMaterial "enable_material" Kind::Bool, "on", User, false, METHODS, "Lets the planner keep rows for reading again.";
+    EnableMergejoin "enable_mergejoin" Kind::Bool, "on", User, false, METHODS, "Lets the planner use merge joins.";
+    EnableNestloop "enable_nestloop" Kind::Bool, "on", User, false, METHODS, "Lets the planner use nested loops.";
+    EnableSeqscan "enable_seqscan" Kind::Bool, "on", User, false, METHODS, "Lets the planner read tables from end to end.";
+    EnableSort "enable_sort" Kind::Bool, "on", User, false, METHODS, "Lets the planner sort.";
+    EnableTidscan "enable_tidscan" Kind::Bool, "on", User, false, METHODS, "Lets the planner read rows by ctid.";
+    SeqPageCost "seq_page_cost" Kind::Real(0.0, f64::MAX), "1", User, false, COSTS, "Cost of a page read in sequence.";
+    RandomPageCost "random_page_cost" Kind::Real(0.0, f64::MAX), "4", User, false, COSTS, "Cost of a page read out of sequence.";
+    CpuTupleCost "cpu_tuple_cost" Kind::Real(0.0, f64::MAX), "0.01", User, false, COSTS, "Cost of a row.";
+    CpuIndexTupleCost "cpu_index_tuple_cost" Kind::Real(0.0, f64::MAX), "0.005", User, false, COSTS, "Cost of an index entry.";
+    CpuOperatorCost "cpu_operator_cost" Kind::Real(0.0, f64::MAX), "0.0025", User, false, COSTS, "Cost of an operator or function call.";
+    EffectiveCacheSize "effective_cache_size" Kind::Int(1, MAX_INT, Unit::Pages), "524288", User, false, COSTS, "Pages that are expected to be in memory.";
+    HashMemMultiplier "hash_mem_multiplier" Kind::Real(1.0, 1000.0), "2", User, false, "Resource Usage / Memory", "How many times work_mem a hash table may take.";
+    CursorTupleFraction "cursor_tuple_fraction" Kind::Real(0.0, 1.0), "0.1", User, false, PLANNING, "Share of a cursor's rows that is expected to be fetched.";
+    FromCollapseLimit "from_collapse_limit" Kind::Int(1, MAX_INT, Unit::None), "8", User, false, PLANNING, "FROM items above which subqueries are not pulled up.";
+    JoinCollapseLimit "join_collapse_limit" Kind::Int(1, MAX_INT, Unit::None), "8", User, false, PLANNING, "FROM items above which explicit joins keep their order.";
 }
 
 impl Parameter {
