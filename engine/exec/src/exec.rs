@@ -54,7 +54,19 @@ pub(crate) struct Exec<'a> {
 impl<'a> Exec<'a> {
     fn resume(plan: &'a Plan, ctx: &'a ExecContext<'a>, runtime: Runtime) -> Self {
         let Runtime { frame, arrays, subplans, ctes, work_tables, processed, events, meter } = runtime;
-        Exec { plan, ctx, frame, arrays, subplans, ctes, work_tables, processed, candidates: None, events, meter }
+        Exec {
+            plan,
+            ctx,
+            frame,
+            arrays,
+            subplans,
+            ctes,
+            work_tables,
+            processed,
+            candidates: None,
+            events,
+            meter,
+        }
     }
 
     fn suspend(self) -> Runtime {

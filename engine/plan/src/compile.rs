@@ -5,12 +5,12 @@ mod composite;
 
 use crate::builder::Builder;
 use crate::node::Filter;
+use crate::program::CallSite;
 use crate::program::{ArrayCast, Program, Step, Value};
 use crate::slot::Slot;
 use redoubt_analyze::query::*;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::Datum;
-use crate::program::CallSite;
 
 /// Compiles expressions into one program.
 pub(crate) struct Compiler<'b, 'a> {

@@ -27,7 +27,8 @@ impl Session {
         let started = Instant::now();
         let planned = self.explained_plan(&statement.statement.kind)?;
         let planning_ms = milliseconds(started);
-        let measured = if options.analyze { Some(self.measure(&planned, options.shown.timing, client)?) } else { None };
+        let measured =
+            if options.analyze { Some(self.measure(&planned, options.shown.timing, client)?) } else { None };
         let settings = if options.settings { self.changed_planner_settings() } else { Vec::new() };
         let access = Access::current(self)?;
         let env = access.env();
@@ -149,14 +150,10 @@ fn format(element: &DefElem) -> PgResult<ExplainFormat> {
     match text.as_str() {
         "text" => Ok(ExplainFormat::Text),
         "json" => Ok(ExplainFormat::Json),
-        "xml" | "yaml" => {
-            Err(PgError::unsupported(format!("EXPLAIN format {}", text.to_ascii_uppercase())))
-        }
+        "xml" | "yaml" => Err(PgError::unsupported(format!("EXPLAIN format {}", text.to_ascii_uppercase()))),
         _ => {
-            let message = format!(
-                "unrecognized value for EXPLAIN option \"{}\": \"{text}\"",
-                element.name.as_str()
-            );
+            let message =
+                format!("unrecognized value for EXPLAIN option \"{}\": \"{text}\"", element.name.as_str());
             Err(PgError::new(code::INVALID_PARAMETER_VALUE, message).at(Some(element.pos)))
         }
     }

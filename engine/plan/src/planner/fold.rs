@@ -91,6 +91,11 @@ impl Builder<'_> {
                 }
                 _ => None,
             },
+            // The analyzer labels constants without looking at them.
+            Expr::Const { value, ty } if matches!(value, Datum::Int4(_) | Datum::Oid(_)) => {
+                let (value, ty) = (crate::relabel::relabel(value.clone(), ty.type_oid), *ty);
+                Some(Expr::Const { value, ty })
+            }
             Expr::Collate { arg, collation } => match &**arg {
                 Expr::Const { value, ty } => Some(Expr::Const {
                     value: value.clone(),
