@@ -25,6 +25,7 @@ mod planted;
 mod quorum;
 mod recovery;
 mod refusal;
+mod replacement;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use planted::Planted;
 pub use quorum::{MAX_QUORUM_DEPTH, MAX_QUORUM_SEGMENTS, MAX_QUORUM_TERMS, QuorumError, QuorumSet, overlaps};
 pub use recovery::{Decision, GroupReports, Undecided, decide};
 pub use refusal::Refusal;
+pub use replacement::{NewSegment, ReplacementCore, ReplacementState};
 pub use segment::{Output, Positions, RecordsFor, RestorePoint, SegmentCore};
 pub use wire::{FRAME_HEADER_BYTES, MAX_BODY_BYTES, PROTOCOL_VERSION, body_length};
 pub use writer::{

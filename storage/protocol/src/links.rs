@@ -209,6 +209,21 @@ impl Links {
         (runs, cpls)
     }
 
+    /// Page images that contain every record up to `tail` took the place of those records; `floor` is a VDL whose
+    /// last record of the group `tail` is. What waits and reaches below goes: it comes again if it is needed.
+    pub(crate) fn jump_to(&mut self, tail: Lsn, floor: Lsn) {
+        self.chain_floor = self.chain_floor.max(floor);
+        if tail > self.scl {
+            self.scl = tail;
+            self.base = tail;
+            self.chain.clear();
+            self.waiting.retain(|e| e.summary.prev_pg_lsn() >= tail);
+            self.highest = self.waiting.back().map_or(self.scl, |e| e.last);
+            self.advance(false);
+        }
+        self.trim_chain();
+    }
+
     /// Whether this history can be applied: nothing below the tracked chain is voided.
     pub(crate) fn can_void(&self, history: &History) -> Result<(), VoidsTooDeep> {
         if history.is_voided(self.base) { Err(VoidsTooDeep) } else { Ok(()) }

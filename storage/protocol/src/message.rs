@@ -246,7 +246,7 @@ pub struct Records {
     pub batch: Option<RecordBatch>,
 }
 
-/// On whose behalf records are filled in.
+/// On whose behalf records, or pages in their place, are filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FillSource {
     /// A recovery copies records to a write quorum, before its history is written.
@@ -281,6 +281,54 @@ pub struct AskGaps {
     pub scl: Lsn,
     /// The last record of the gap when the asker holds records above it, or the highest possible LSN.
     pub upto: Lsn,
+}
+
+/// Segment to peer: go on with the images that you began to send. Answered by `Images`: the next ones, or
+/// the first ones as of a later point when the earlier one cannot be served any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskImages {
+    /// The peer.
+    pub to: Address,
+    /// The segment that asks.
+    pub from: SegmentId,
+    /// The asker's fencing numbers.
+    pub epochs: Epochs,
+    /// On whose behalf.
+    pub source: FillSource,
+    /// As of this VDL, or zero: as of one of the peer's choice, from the first page on,
+    pub at: Lsn,
+    /// and this last record of the group at or below it, both as the peer gave them,
+    pub pg_tail: Lsn,
+    /// the pages with records above this one,
+    pub above: Lsn,
+    /// from this page on.
+    pub first_page: PageId,
+}
+
+/// Peer to segment: whole pages in the place of records that the peer's log no longer has. The first ones
+/// answer `AskGaps`, the others `AskImages`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// The segment.
+    pub to: Address,
+    /// The peer.
+    pub from: SegmentId,
+    /// The epochs under which the question was admitted.
+    pub epochs: Epochs,
+    /// On whose behalf they are sent. A recovery passes questions and answers on.
+    pub source: FillSource,
+    /// The pages are as of this VDL.
+    pub at: Lsn,
+    /// The last record of the group at or below `at`.
+    pub pg_tail: Lsn,
+    /// Pages without a record above this one are left out: the asker has them.
+    pub above: Lsn,
+    /// The images are those of the pages from this one on,
+    pub first_page: PageId,
+    /// up to and without this one, from which to go on; none when these were the last.
+    pub next_page: Option<PageId>,
+    /// Whole sealed pages one after the other, in rising order; perhaps none.
+    pub images: SharedBytes,
 }
 
 /// Anyone to segment: how are you? Answered by `Status`. As the answer carries the epoch promised, a read
@@ -361,6 +409,10 @@ pub enum Message {
     AskStatus(AskStatus),
     /// See [`Status`].
     Status(Status),
+    /// See [`AskImages`].
+    AskImages(AskImages),
+    /// See [`Images`].
+    Images(Images),
 }
 
 impl Message {
@@ -385,6 +437,8 @@ impl Message {
             Message::AskGaps(m) => m.to,
             Message::AskStatus(m) => m.to,
             Message::Status(m) => m.from,
+            Message::AskImages(m) => m.to,
+            Message::Images(m) => m.to,
         }
     }
 }

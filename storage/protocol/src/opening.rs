@@ -22,6 +22,9 @@ use crate::writer::{GroupStart, WriterStart};
 /// The most bytes of records asked for at once.
 const COPY_BYTES: u32 = 1024 * 1024;
 
+/// How many ticks an unfinished copy of images is waited for.
+const IMAGE_TICKS: u32 = 4;
+
 /// Where an opening stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpeningState {
@@ -50,6 +53,8 @@ struct Candidate {
     clean: bool,
     /// Whether a copy to it is under way since the last tick.
     busy: bool,
+    /// For how many ticks it is left alone, because it is being given images.
+    patience: u32,
 }
 
 #[derive(Debug)]
@@ -140,7 +145,8 @@ impl OpeningCore {
             self.try_decide();
         }
         for candidate in self.groups.iter_mut().flat_map(|g| &mut g.candidates) {
-            candidate.busy = false;
+            candidate.patience = candidate.patience.saturating_sub(1);
+            candidate.busy = candidate.patience > 0;
         }
         self.copies.clear();
         self.send_missing();
@@ -154,17 +160,57 @@ impl OpeningCore {
             Message::Records(records) => self.on_records(records),
             Message::AppendAck(ack) => self.on_copied(ack),
             Message::Refused(refused) => self.on_refused(refused),
+            Message::Images(images) => self.pass_on(images.to, images.epochs, message),
+            Message::AskImages(ask) => self.pass_on(ask.to, ask.epochs, message),
             _ => {}
         }
     }
 
     /// A promise is refused only by a newer one. Anything else is tried again, or elsewhere, by a tick.
     fn on_refused(&mut self, refused: &Refused) {
+        if let Refusal::RecordsCollected { .. } = refused.reason {
+            return self.ask_for_images(refused);
+        }
         let Refusal::Fenced { current } = refused.reason else { return };
         if current > self.epoch && self.state != OpeningState::Open {
             self.state = OpeningState::Fenced(current);
             self.outputs.clear();
         }
+    }
+
+    /// The source's log does not reach back to what a place to copy to lacks: that one gets pages instead.
+    fn ask_for_images(&mut self, refused: &Refused) {
+        let Some(to) = self.copies.remove(&refused.request) else { return };
+        let Some(group) = self.groups.get_mut(to.pg.get() as usize) else { return };
+        let membership = group.reports.membership.epoch();
+        let Some(candidate) = group.candidate(to.segment) else { return };
+        let Some(above) = candidate.scl else { return };
+        candidate.patience = IMAGE_TICKS;
+        let ask = AskImages {
+            to: refused.from,
+            from: to.segment,
+            epochs: Epochs { volume: self.epoch, membership },
+            source: FillSource::Recovery,
+            at: Lsn::ZERO,
+            pg_tail: Lsn::ZERO,
+            above,
+            first_page: redoubt_page::PageId::new(0),
+        };
+        self.outputs.push_back((refused.from, Message::AskImages(ask)));
+    }
+
+    /// Images go from one segment to another by way of the recovery, as records do: what the one knows of the
+    /// other is its number only.
+    fn pass_on(&mut self, to: Address, epochs: Epochs, message: &Message) {
+        if self.state != OpeningState::Copying || epochs.volume != self.epoch {
+            return;
+        }
+        let Some(group) = self.groups.get_mut(to.pg.get() as usize) else { return };
+        let Some(candidate) = group.candidate(to.segment) else { return };
+        if matches!(message, Message::Images(_)) {
+            candidate.patience = IMAGE_TICKS;
+        }
+        self.outputs.push_back((to, message.clone()));
     }
 
     fn on_report(&mut self, report: &SealReport) {
@@ -337,6 +383,7 @@ impl OpeningCore {
         if candidate.scl < Some(ack.scl) {
             candidate.scl = Some(ack.scl);
             candidate.busy = false;
+            candidate.patience = 0;
             self.go_on_copying();
         }
     }
@@ -407,7 +454,14 @@ impl OpeningCore {
 
 impl Candidate {
     fn new(segment: SegmentId) -> Candidate {
-        Candidate { segment, scl: None, history_epoch: VolumeEpoch::ZERO, clean: false, busy: false }
+        Candidate {
+            segment,
+            scl: None,
+            history_epoch: VolumeEpoch::ZERO,
+            clean: false,
+            busy: false,
+            patience: 0,
+        }
     }
 }
 

@@ -11,102 +11,11 @@ use redoubt_page::{Lsn, VolumeEpoch};
 
 use crate::batch::RecordBatch;
 use crate::control::ControlState;
-use crate::history::History;
 use crate::ids::{ControlToken, Origin, PersistToken, RequestId};
 use crate::links::Links;
 use crate::message::*;
 use crate::planted::{Bugs, Planted};
 use crate::refusal::Refusal;
-
-/// Positions that are persisted with every batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Positions {
-    /// The volume epoch under which the batch was received.
-    pub volume_epoch: VolumeEpoch,
-    /// The highest VDL heard of.
-    pub vdl: Lsn,
-    /// The last record of the protection group at or below `vdl`.
-    pub pg_tail: Lsn,
-    /// The lowest read point still to be served.
-    pub read_floor: Lsn,
-}
-
-/// What a request for records is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordsFor {
-    /// A recovery: one `Records` message with this request number.
-    Recovery(RequestId),
-    /// A peer, this one: `Fill` messages from the start of the range on.
-    Peer(Address),
-}
-
-/// What the driver must do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Write the records and positions to the log and flush; then `on_persisted`. Intents are logged in
-    /// the order of their tokens.
-    PersistRecords {
-        /// Names the intent.
-        token: PersistToken,
-        /// The records; none when only the positions are new.
-        batch: Option<RecordBatch>,
-        /// Logged beside the records.
-        positions: Positions,
-    },
-    /// Replace the stored control state, durably; then `on_control_persisted`.
-    PersistControl {
-        /// Names the intent.
-        token: ControlToken,
-        /// The state to store.
-        control: ControlState,
-    },
-    /// The records of this intent do not count, although they may reach the log: the epoch changed before
-    /// they were durable. They must not be applied or handed to a peer. Comes before the flush completes.
-    Discard {
-        /// The intent.
-        token: PersistToken,
-    },
-    /// A new history is in force. Voided records leave every index; page images above the start of a voided
-    /// range go, and so does whatever was materialised from such records.
-    HistoryInForce {
-        /// The history.
-        history: Arc<History>,
-        /// The SCL under it. It may have fallen.
-        scl: Lsn,
-    },
-    /// The read is admitted: make the page as of the read point (records up to it, no higher) and send a
-    /// `PageReply`.
-    ServePage {
-        /// Who asked.
-        to: Origin,
-        /// What was asked.
-        read: ReadPage,
-    },
-    /// Read linked records of a range from the log and send them. The message carries the epochs given
-    /// here, not those in force when the reading is done: records of a history replaced in between must
-    /// not pass for the new one's (rule 7).
-    ServeRecords {
-        /// Who asked.
-        to: Origin,
-        /// How to answer.
-        answer: RecordsFor,
-        /// The epochs in force now.
-        epochs: Epochs,
-        /// Records above this one,
-        after: Lsn,
-        /// up to this one,
-        upto: Lsn,
-        /// no more bytes than this, but at least one record.
-        max_bytes: u32,
-    },
-    /// Send a message.
-    Send {
-        /// Where to.
-        to: Origin,
-        /// The message.
-        message: Message,
-    },
-}
 
 /// Whether the segment's log can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +74,10 @@ pub struct SegmentCore {
     collected: Lsn,
     /// Where SCL changes are pushed, unasked: whoever appended last.
     writer: Option<Origin>,
+    /// Images that this segment is being given in place of records.
+    receiving: Option<images::Receiving>,
+    /// The point as of which a peer is being given images.
+    image_pin: Option<Lsn>,
     health: Health,
     clean: bool,
     out_of_space: bool,
@@ -215,6 +128,8 @@ impl SegmentCore {
             coalesced: point.coalesced.min(point.linked),
             collected: point.collected.min(point.linked),
             writer: None,
+            receiving: None,
+            image_pin: None,
             health: Health::Running,
             clean: true,
             out_of_space: false,
@@ -288,6 +203,8 @@ impl SegmentCore {
             Message::Fill(m) => self.on_fill(from, m),
             Message::AskGaps(m) => self.on_ask_gaps(from, m),
             Message::AskStatus(m) => self.send_status(from, m.request),
+            Message::AskImages(m) => self.on_ask_images(from, &m),
+            Message::Images(m) => self.on_images(from, m),
             Message::AppendAck(_)
             | Message::Refused(_)
             | Message::PageReply(_)
@@ -328,10 +245,7 @@ impl SegmentCore {
 
     /// Takes records that a recovery or a peer found missing here.
     pub fn on_fill(&mut self, from: Origin, fill: Fill) {
-        let admitted = match fill.source {
-            FillSource::Peer => self.admit(fill.epochs),
-            FillSource::Recovery => self.admit_recovery(fill.epochs.volume),
-        };
+        let admitted = self.admit_fill(fill.epochs, fill.source);
         let summary = fill.batch.summary();
         let voided = self.durable.history.voids_any(summary.first(), summary.last());
         match admitted {
@@ -362,6 +276,13 @@ impl SegmentCore {
             return Err(Refusal::NeedMembership { installed });
         }
         Ok(())
+    }
+
+    fn admit_fill(&self, epochs: Epochs, source: FillSource) -> Result<(), Refusal> {
+        match source {
+            FillSource::Peer => self.admit(epochs),
+            FillSource::Recovery => self.admit_recovery(epochs.volume),
+        }
     }
 
     /// The rule for a recovery's copies: its promise must be durable here, its history cannot be yet (rule 5).
@@ -510,11 +431,13 @@ impl SegmentCore {
 
     fn persist_positions(&mut self, positions: Positions) {
         self.persisted.volume_epoch = self.persisted.volume_epoch.max(positions.volume_epoch);
-        self.persisted.read_floor = self.persisted.read_floor.max(positions.read_floor);
-        if positions.vdl > self.persisted.vdl {
-            self.persisted.vdl = positions.vdl;
-            self.persisted.pg_tail = positions.pg_tail;
-            self.links.raise_chain_floor(positions.vdl);
+        // A history may have come into force since they were heard.
+        let vdl = self.durable.history.clipped(positions.vdl);
+        self.persisted.read_floor = self.persisted.read_floor.max(positions.read_floor.min(vdl));
+        if vdl > self.persisted.vdl {
+            self.persisted.vdl = vdl;
+            self.persisted.pg_tail = self.durable.history.clipped(positions.pg_tail);
+            self.links.raise_chain_floor(vdl);
         }
     }
 
@@ -566,5 +489,8 @@ impl SegmentCore {
 }
 
 mod answers;
+mod images;
+mod outputs;
 mod promises;
+pub use outputs::{Output, Positions, RecordsFor};
 mod reads;

@@ -117,6 +117,8 @@ impl Message {
             Message::AskGaps(_) => 16,
             Message::AskStatus(_) => 17,
             Message::Status(_) => 18,
+            Message::AskImages(_) => 19,
+            Message::Images(_) => 20,
         }
     }
 
@@ -192,10 +194,7 @@ impl Message {
             }
             Message::Fill(m) => {
                 epochs(w, m.epochs);
-                w.u8(match m.source {
-                    FillSource::Recovery => 0,
-                    FillSource::Peer => 1,
-                });
+                fill_source(w, m.source);
                 return Some(m.batch.bytes().clone());
             }
             Message::AskGaps(m) => {
@@ -206,6 +205,22 @@ impl Message {
             }
             Message::AskStatus(m) => w.u64(m.request.get()),
             Message::Status(m) => status(w, m),
+            Message::AskImages(m) => {
+                w.u64(m.from.get());
+                epochs(w, m.epochs);
+                fill_source(w, m.source);
+                [m.at, m.pg_tail, m.above].into_iter().for_each(|l| w.lsn(l));
+                w.u64(m.first_page.get());
+            }
+            Message::Images(m) => {
+                w.u64(m.from.get());
+                epochs(w, m.epochs);
+                fill_source(w, m.source);
+                [m.at, m.pg_tail, m.above].into_iter().for_each(|l| w.lsn(l));
+                w.u64(m.first_page.get());
+                w.u64(m.next_page.map_or(u64::MAX, |p| p.get()));
+                return Some(m.images.clone());
+            }
         }
         None
     }
@@ -214,6 +229,13 @@ impl Message {
 fn epochs(w: &mut Writer<'_>, epochs: Epochs) {
     w.u64(epochs.volume.get());
     w.u64(epochs.membership.get());
+}
+
+fn fill_source(w: &mut Writer<'_>, source: FillSource) {
+    w.u8(match source {
+        FillSource::Recovery => 0,
+        FillSource::Peer => 1,
+    });
 }
 
 fn seal_report(w: &mut Writer<'_>, m: &SealReport) {
@@ -363,6 +385,17 @@ fn decode_body(
         }),
         17 => Message::AskStatus(AskStatus { to: address, request: r.request()? }),
         18 => Message::Status(read_status(address, r)?),
+        19 => Message::AskImages(AskImages {
+            to: address,
+            from: r.segment()?,
+            epochs: read_epochs(r)?,
+            source: read_fill_source(r)?,
+            at: r.lsn()?,
+            pg_tail: r.lsn()?,
+            above: r.lsn()?,
+            first_page: read_page_id(r)?,
+        }),
+        20 => read_images(address, r, body)?,
         other => return Err(DecodeError::Kind(other)),
     })
 }
@@ -395,6 +428,35 @@ fn read_page_reply(from: Address, r: &mut Reader<'_>, body: &SharedBytes) -> Res
         return Err(DecodeError::OutOfRange { field: "page image length", value: image.len() as u64 });
     }
     Ok(Message::PageReply(PageReply { from, request, image }))
+}
+
+fn read_images(to: Address, r: &mut Reader<'_>, body: &SharedBytes) -> Result<Message, DecodeError> {
+    let (from, epochs, source) = (r.segment()?, read_epochs(r)?, read_fill_source(r)?);
+    let (at, pg_tail, above) = (r.lsn()?, r.lsn()?, r.lsn()?);
+    let first_page = read_page_id(r)?;
+    let next_page = match r.u64()? {
+        u64::MAX => None,
+        value => {
+            let page = PageId::try_new(value).filter(|next| *next > first_page);
+            Some(page.ok_or(DecodeError::OutOfRange { field: "next page", value })?)
+        }
+    };
+    let images = read_rest(r, body)?;
+    if !images.len().is_multiple_of(PAGE_BYTES) {
+        return Err(DecodeError::OutOfRange { field: "page images length", value: images.len() as u64 });
+    }
+    Ok(Message::Images(Images {
+        to,
+        from,
+        epochs,
+        source,
+        at,
+        pg_tail,
+        above,
+        first_page,
+        next_page,
+        images,
+    }))
 }
 
 fn read_fill_source(r: &mut Reader<'_>) -> Result<FillSource, DecodeError> {

@@ -168,6 +168,9 @@ impl<S: Storage> Shard<S> {
                         max_bytes,
                     });
                 }
+                // Nothing here offers pages in the place of records yet, and none that were sent are kept.
+                Output::ServeImages { .. } | Output::CommitImages { .. } => {}
+                Output::StageImages { .. } => core.abandon_images(),
                 Output::Send { to, message } => self.outgoing.borrow_mut().push(to, message),
             }
         }

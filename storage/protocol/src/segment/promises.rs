@@ -49,7 +49,9 @@ impl SegmentCore {
             return Err(Refusal::BadRecords);
         }
         let newer = self.promised.is_superseded_by(&write.history, write.volume_epoch);
-        if newer && self.links.can_void(&write.history).is_err() {
+        let is_too_deep =
+            self.links.can_void(&write.history).is_err() || self.commits_what_is_voided(&write.history);
+        if newer && is_too_deep {
             return Err(Refusal::HistoryTooDeep { linked: self.links.base() });
         }
         Ok(())
@@ -129,15 +131,24 @@ impl SegmentCore {
             if new_history {
                 self.put_history_in_force();
             }
+            if self.health == Health::LogDead {
+                return;
+            }
             if let Some((from, request, then)) = done.then {
                 self.answer_promise(from, request, then, done.early_report);
             }
         }
+        self.take_committed_images();
         self.check_order();
     }
 
     fn put_history_in_force(&mut self) {
         let history = Arc::clone(&self.durable.history);
+        if self.links.can_void(&history).is_err() {
+            // It could be applied when it came. Records at or below the VDL persisted here have been linked since,
+            // which no honest history voids. The segment is of no use any more, and must say nothing.
+            return self.on_flush_failed();
+        }
         self.links.apply_history(&history);
         for positions in [&mut self.heard, &mut self.persisted] {
             positions.vdl = history.clipped(positions.vdl);

@@ -29,7 +29,8 @@ impl SegmentCore {
         if !self.durable.pages().contains(&read.page.get()) {
             return Err(Refusal::WrongPage);
         }
-        let floor = self.heard.read_floor;
+        // Images that came in the place of records know no older version of their pages.
+        let floor = self.heard.read_floor.max(self.collected);
         if read.read_point < floor {
             return Err(Refusal::BelowReadFloor { floor });
         }
@@ -79,9 +80,13 @@ impl SegmentCore {
 
     /// The question to put to a peer now, when this segment may ask at all: for the gap above SCL if there
     /// is a known one, else for whatever the peer has above it. When and whom to ask is the driver's choice.
+    /// Nothing while images are on their way, see `image_question`.
     pub fn gap_question(&self, peer: Address) -> Option<AskGaps> {
         let epochs = self.durable.epochs();
         self.admit(epochs).ok()?;
+        if self.receiving.is_some() {
+            return None;
+        }
         Some(AskGaps {
             to: peer,
             from: self.durable.address.segment,

@@ -2,14 +2,14 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use redoubt_page::PgId;
+use redoubt_page::{Lsn, PageId, PgId};
 
 use super::world::{GROUPS, Node, Party, SEGMENT_PAGES, World};
 use crate::control::ControlState;
 use crate::geometry::{Member, Membership};
 use crate::ids::{NodeId, RequestId, SegmentId, VolumeId, Zone};
-use crate::message::{Address, CreateSegment};
-use crate::writer::WriterCore;
+use crate::message::{Address, CreateSegment, Images, Message};
+use crate::replacement::{NewSegment, ReplacementCore, ReplacementState};
 
 impl World {
     /// An opener often cannot reach some segments, while a writer that it fences can. The worst choice is to
@@ -92,6 +92,7 @@ impl World {
         self.with_node(node, |core| core.on_flush_failed());
         self.nodes[node].log_writes.clear();
         self.nodes[node].control_writes.clear();
+        self.nodes[node].image_commits.clear();
     }
 
     /// The writer that the metadata store would let change a membership, if it is alive.
@@ -100,84 +101,137 @@ impl World {
         self.writers.iter().position(|w| w.alive && w.core.volume_epoch() == epoch)
     }
 
-    /// Begins, completes or reverts a replacement in a group.
+    /// Takes a replacement in a group one step on, or begins one.
     pub(crate) fn change_membership(&mut self) {
         let group = self.rng.below(GROUPS);
         let pg = PgId::new(group as u32);
         let Some(writer) = self.current_writer() else { return };
         let known = Arc::clone(&self.memberships[group]);
-        // One step at a time: the last one must be in force.
-        if self.writers[writer].core.membership(pg).is_none_or(|m| m.epoch() != known.epoch()) {
-            return;
-        }
-        let next = match known.alternatives() {
-            [_] => {
+        // A writer that is not the one that began goes on from what the metadata store names.
+        let epoch = self.epoch;
+        let begun = self.changing[group].take().filter(|(by, _)| *by == epoch).map(|(_, machine)| machine);
+        let mut machine = match begun.or_else(|| ReplacementCore::resume(pg, &known)) {
+            Some(machine) => machine,
+            None => {
+                // A membership may be complete in the store and not in force yet.
+                let in_force = self.writers[writer].core.membership(pg).map(|m| m.epoch());
+                if in_force != Some(known.epoch()) {
+                    return self.install(writer, pg, known);
+                }
                 let members = known.members();
                 let dead = |s: SegmentId| self.nodes.iter().any(|n| n.address.segment == s && n.log_dead);
                 let any = self.rng.below(members.len());
                 let failed = members.iter().find(|m| dead(m.segment)).unwrap_or(&members[any]).segment;
                 self.begin_replacement(writer, pg, failed)
             }
-            [old, new, ..] => {
-                let leaving = old.write.segments().into_iter().find(|s| !new.write.names(*s));
-                let joining = new.write.segments().into_iter().find(|s| !old.write.names(*s));
-                let (Some(leaving), Some(joining)) = (leaving, joining) else { return };
-                let complete = is_complete(&self.writers[writer].core, &known, pg, joining);
-                if complete && self.rng.percent(80) {
-                    known.without(leaving).ok()
-                } else if self.rng.percent(30) {
-                    known.without(joining).ok()
-                } else {
-                    None
-                }
-            }
-            [] => None,
         };
-        if let Some(next) = next {
-            self.put_membership(writer, pg, next);
+        if self.rng.percent(5) {
+            machine.give_up();
         }
+        let step = machine.next_step(&self.writers[writer].core).expect("quorums overlap");
+        let is_over = self.carry_out(writer, &mut machine, step);
+        self.changing[group] = (!is_over).then_some((epoch, machine));
     }
 
-    /// The metadata store names the membership; the writer brings it to the segments.
-    pub(crate) fn put_membership(&mut self, writer: usize, pg: PgId, next: Membership) {
-        let next = Arc::new(next);
-        self.memberships[pg.get() as usize] = Arc::clone(&next);
-        self.changes += 1;
+    /// Carries out one step of a replacement. Returns whether it was the last.
+    pub(crate) fn carry_out(
+        &mut self,
+        writer: usize,
+        machine: &mut ReplacementCore,
+        step: ReplacementState,
+    ) -> bool {
+        let pg = machine.pg();
+        match step {
+            ReplacementState::Create(create) => {
+                self.create_segment(&create);
+                let made = self.nodes.iter().find(|n| n.address == create.to);
+                let status = made.and_then(|n| n.core.as_ref()).map(|core| core.status(create.request));
+                status.iter().for_each(|status| machine.on_created(status));
+            }
+            ReplacementState::Name(next) => {
+                let group = pg.get() as usize;
+                if next.epoch() != self.memberships[group].epoch().next() {
+                    machine.on_overtaken();
+                    return true;
+                }
+                self.memberships[group] = next;
+                self.changes += 1;
+                machine.on_named();
+            }
+            ReplacementState::Install(next) => self.install(writer, pg, next),
+            ReplacementState::Settling | ReplacementState::Filling => {}
+            ReplacementState::Done(_) | ReplacementState::Overtaken => return true,
+        }
+        false
+    }
+
+    fn install(&mut self, writer: usize, pg: PgId, next: Arc<Membership>) {
         self.writers[writer].core.change_membership(pg, next);
         self.connect_all(writer);
     }
 
-    /// A new segment, and the membership in which it replaces `failed`.
+    /// A machine that replaces `failed`.
     pub(crate) fn begin_replacement(
         &mut self,
         writer: usize,
         pg: PgId,
         failed: SegmentId,
-    ) -> Option<Membership> {
-        let known = Arc::clone(&self.memberships[pg.get() as usize]);
+    ) -> ReplacementCore {
         let segment = SegmentId::new(self.nodes.len() as u64 + 1);
-        let joining = Member {
-            segment,
-            node: NodeId::new(segment.get() as u16),
-            zone: Zone::new(0),
-            join_point: self.writers[writer].core.pgcl(pg)?,
-        };
-        let next = known.replacing(failed, joining).expect("a member is replaced by a stranger");
-        let core = &self.writers[writer].core;
-        let address = Address { pg, segment };
-        let control = ControlState::created(&CreateSegment {
-            to: address,
-            request: RequestId::new(0),
+        let (node, zone) = (NodeId::new(segment.get() as u16), Zone::new(0));
+        let joining = Member { segment, node, zone, join_point: Lsn::ZERO };
+        let new = NewSegment {
             volume: VolumeId::new([7; 16]),
             segment_pages: SEGMENT_PAGES,
-            volume_epoch: core.volume_epoch(),
-            history: Arc::clone(core.history()),
-            membership: Arc::new(next.clone()),
-        });
-        // The segment exists, durably, before the metadata store names it.
-        self.nodes.push(Node::created(address, control.expect("a segment of its membership")));
+            request: RequestId::new(0),
+        };
+        let core = &self.writers[writer].core;
+        ReplacementCore::begin(core, pg, failed, joining, new).expect("a member is replaced by a stranger")
+    }
+
+    fn create_segment(&mut self, create: &CreateSegment) {
+        if self.nodes.iter().any(|n| n.address == create.to) {
+            return;
+        }
+        let control = ControlState::created(create).expect("a segment of its membership");
+        self.nodes.push(Node::created(create.to, control));
         self.restart(self.nodes.len() - 1);
-        Some(next)
+    }
+
+    /// Records that recovery cannot ask for any more leave a node's log for its images.
+    pub(crate) fn trim(&mut self, at: usize) {
+        let Some(core) = &mut self.nodes[at].core else { return };
+        let limit = core.coalesce_limit().min(core.image_pin().unwrap_or(Lsn::MAX));
+        let limit = limit.min(core.restore_point().linked);
+        if self.rng.percent(40) {
+            core.release_images();
+        }
+        if limit <= self.nodes[at].disk.images_to {
+            return;
+        }
+        self.with_node(at, |core| core.on_coalesced(limit));
+        self.checkpoint(at);
+        let disk = &mut self.nodes[at].disk;
+        disk.images_to = limit;
+        disk.log.retain(|(batch, _)| batch.as_ref().is_none_or(|b| b.summary().last() > limit));
+    }
+
+    /// A peer is sent pages in the place of records, in two messages.
+    pub(crate) fn send_images(&mut self, at: usize, to: Party, offer: Images) {
+        self.truth.offered_images(&self.nodes[at], &offer);
+        let middle = offer.first_page.get() / SEGMENT_PAGES * SEGMENT_PAGES + SEGMENT_PAGES / 2;
+        let next_page = (offer.first_page.get() < middle).then(|| PageId::new(middle));
+        self.send(Party::Segment(at), to, Message::Images(Images { next_page, ..offer }));
+    }
+
+    /// Images put aside become the segment's.
+    pub(crate) fn commit_images(&mut self, at: usize) {
+        let Some((token, point)) = self.nodes[at].image_commits.pop_front() else { return };
+        self.nodes[at].disk.checkpoint = point;
+        let disk = &mut self.nodes[at].disk;
+        disk.images_to = disk.images_to.max(point.linked);
+        self.imaged += 1;
+        self.with_node(at, |core| core.on_images_committed(token));
     }
 
     fn connect_all(&mut self, writer: usize) {
@@ -187,10 +241,4 @@ impl World {
             self.writers[writer].core.on_connected(address);
         }
     }
-}
-
-/// Whether the segment that joins holds all that was durable when it joined.
-fn is_complete(core: &WriterCore, membership: &Membership, pg: PgId, joining: SegmentId) -> bool {
-    let Some(member) = membership.member(joining) else { return false };
-    core.segments(pg).any(|s| s.segment == joining && s.ready && s.scl >= member.join_point)
 }

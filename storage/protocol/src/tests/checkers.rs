@@ -8,7 +8,7 @@ use redoubt_page::{Lsn, PgId, VolumeEpoch};
 use super::world::{Disk, Node};
 use crate::geometry::Membership;
 use crate::history::History;
-use crate::message::{AppendAck, ReadPage};
+use crate::message::{AppendAck, Images, ReadPage};
 use crate::recovery::Decision;
 use crate::writer::WriterStart;
 
@@ -156,9 +156,19 @@ impl Truth {
         }
     }
 
+    /// A segment gives a peer pages as of a point: it must have what they stand for.
+    pub(crate) fn offered_images(&self, node: &Node, offer: &Images) {
+        // A recovery has not opened yet, and may never: what is copied survives the volume opened last.
+        let history = self.opened.range(..=offer.epochs.volume).next_back();
+        let (_, (_, history)) = history.expect("the first volume was opened");
+        let tail = self.tail_at(history, offer.to.pg, offer.at);
+        assert_eq!(offer.pg_tail, tail, "{:?} gives images as of {} a wrong end", node.address, offer.at);
+        self.check_chain(&held_on_disk(&node.disk), tail, node);
+    }
+
     fn check_chain(&self, held: &BTreeSet<Lsn>, scl: Lsn, node: &Node) {
         let mut at = scl;
-        while at > Lsn::ZERO {
+        while at > node.disk.images_to {
             assert!(held.contains(&at), "{:?} counts {at} below SCL {scl}, not on its disk", node.address);
             at = self.written[&at].prev_pg;
         }
@@ -172,7 +182,7 @@ impl Truth {
         };
         let mut needed = self.tail_at(history, read.to.pg, read.read_point);
         let held = held_on_disk(&node.disk);
-        while needed > Lsn::ZERO {
+        while needed > node.disk.images_to {
             assert!(
                 held.contains(&needed),
                 "{:?} serves a page at {} without record {needed}",

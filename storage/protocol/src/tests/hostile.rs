@@ -4,11 +4,12 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use redoubt_page::{Lsn, MembershipEpoch, PageId, PgId, VolumeEpoch};
+use redoubt_page::{Lsn, MembershipEpoch, PAGE_BYTES, PageId, PgId, VolumeEpoch};
 
 use super::rng::Rng;
 use super::{batch_of, lsn, member, six, some_ops};
 use crate::batch::{LsnRun, RecordBatch};
+use crate::bytes::SharedBytes;
 use crate::control::ControlState;
 use crate::geometry::{Membership, VolumeGeometry};
 use crate::history::{History, VoidedRange};
@@ -141,7 +142,7 @@ fn any_request(rng: &mut Rng, core: &SegmentCore) -> Message {
             return Message::Fill(Fill { to, epochs, source, batch });
         }
     }
-    match rng.below(11) {
+    match rng.below(13) {
         0..=2 => Message::Append(Append {
             to,
             epochs,
@@ -176,8 +177,37 @@ fn any_request(rng: &mut Rng, core: &SegmentCore) -> Message {
             let (scl, upto) = (any_lsn(rng), any_lsn(rng));
             Message::AskGaps(AskGaps { to, from: SegmentId::new(2), epochs, scl, upto })
         }
+        10 => Message::AskImages(AskImages {
+            to,
+            from: SegmentId::new(2),
+            epochs,
+            source: if rng.percent(50) { FillSource::Peer } else { FillSource::Recovery },
+            at: any_lsn(rng),
+            pg_tail: any_lsn(rng),
+            above: any_lsn(rng),
+            first_page: PageId::new(rng.below(120) as u64),
+        }),
+        11 => any_images(rng, to, epochs),
         _ => Message::AskStatus(AskStatus { to, request }),
     }
+}
+
+fn any_images(rng: &mut Rng, to: Address, epochs: Epochs) -> Message {
+    let first_page = if rng.percent(60) { 0 } else { rng.below(110) as u64 };
+    let next_page = rng.percent(30).then(|| PageId::new(first_page + 1 + rng.below(50) as u64));
+    let at = any_lsn(rng);
+    Message::Images(Images {
+        to,
+        from: SegmentId::new(2 + rng.below(2) as u64),
+        epochs,
+        source: if rng.percent(50) { FillSource::Peer } else { FillSource::Recovery },
+        at,
+        pg_tail: if rng.percent(70) { at } else { any_lsn(rng) },
+        above: if rng.percent(70) { Lsn::ZERO } else { any_lsn(rng) },
+        first_page: PageId::new(first_page),
+        next_page,
+        images: SharedBytes::from(alloc::vec![0; rng.below(3) * PAGE_BYTES]),
+    })
 }
 
 /// A message from a segment.
@@ -218,7 +248,7 @@ fn any_answer(rng: &mut Rng, epoch: VolumeEpoch) -> Message {
 #[test]
 fn a_segment_takes_anything() {
     let mut rng = Rng::new(31);
-    let mut linked = 0;
+    let (mut linked, mut imaged) = (0, 0);
     for _ in 0..1_500 {
         let create = CreateSegment {
             to: Address { pg: PgId::new(0), segment: SegmentId::new(1) },
@@ -232,12 +262,14 @@ fn a_segment_takes_anything() {
         let control = ControlState::created(&create).expect("a member");
         let mut core = SegmentCore::restore(control, RestorePoint::default());
         let (mut logged, mut stored) = (PersistToken::new(0), ControlToken::new(0));
+        let mut committing = None;
         for _ in 0..120 {
             core.on_message(Origin::new(rng.below(3) as u64), any_request(&mut rng, &core));
             while let Some(output) = core.poll_output() {
                 match output {
                     Output::PersistRecords { token, .. } => logged = token,
                     Output::PersistControl { token, .. } => stored = token,
+                    Output::CommitImages { token, .. } => committing = Some(token),
                     _ => {}
                 }
             }
@@ -250,10 +282,16 @@ fn a_segment_takes_anything() {
             if rng.percent(10) {
                 core.on_coalesced(core.coalesce_limit());
             }
+            if let Some(token) = committing.take_if(|_| rng.percent(50)) {
+                core.on_images_committed(token);
+                imaged += 1;
+            }
+            core.image_question();
         }
         linked += u32::from(core.scl() > Lsn::ZERO);
     }
     assert!(linked > 700, "only {linked} segments ever linked a record");
+    assert!(imaged > 100, "only {imaged} times were images taken in");
 }
 
 #[test]

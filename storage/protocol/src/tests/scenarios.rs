@@ -10,6 +10,7 @@ use crate::ids::SegmentId;
 use crate::message::Message;
 use crate::opening::OpeningState;
 use crate::planted::Planted;
+use crate::replacement::{ReplacementCore, ReplacementState};
 
 /// The segments of group 1.
 const A: usize = 6;
@@ -97,7 +98,8 @@ fn finish(world: &mut World) {
         }
     }
     let opened = world.openers.iter().all(|o| *o.core.state() == OpeningState::Open);
-    assert!(opened, "the volume did not open");
+    let states: alloc::vec::Vec<_> = world.openers.iter().map(|o| o.core.state().clone()).collect();
+    assert!(opened, "the volume did not open: {states:?} {:?}", world.openers[0].core.decision());
     world.truth.check_converged(&world.nodes, &world.memberships);
 }
 
@@ -198,11 +200,79 @@ fn joiner_counts_late(planted: Planted) {
     append_and_deliver(&mut world, 0, &[A, B, C, F]);
     flush(&mut world, &[A, B, C, F]);
     calm(&mut world, &[A, B, C, F]);
-    let pg = PgId::new(1);
-    let next = world.begin_replacement(0, pg, SegmentId::new(1 + F as u64));
-    world.put_membership(0, pg, next.expect("a replacement"));
+    let mut machine = world.begin_replacement(0, PgId::new(1), SegmentId::new(1 + F as u64));
+    go_on(&mut world, &mut machine);
     let g = world.nodes.len() - 1;
     take_over(&mut world, &[D, E, g]);
+    finish(&mut world);
+}
+
+/// Takes a replacement as far as it gets without anybody being sent anything.
+fn go_on(world: &mut World, machine: &mut ReplacementCore) -> ReplacementState {
+    loop {
+        let step = machine.next_step(&world.writers[0].core).expect("quorums overlap");
+        let is_over = world.carry_out(0, machine, step.clone());
+        if is_over || matches!(step, ReplacementState::Settling | ReplacementState::Filling) {
+            return step;
+        }
+    }
+}
+
+/// Records are acknowledged by A, B, C and D while E and F lag. A's disk is wiped: it returns as the empty G. The
+/// logs of its peers do not reach back far enough, so G needs pages. An opener that reaches only E, F and G must
+/// wait as long as G is empty, and must find everything once G is complete.
+fn wiped_while_two_lag(is_filled: bool) {
+    let mut world = world(Planted::None);
+    let up = [A, B, C, D];
+    for node in [E, F] {
+        // The writer keeps nothing for them; what they lack they must get from their peers.
+        let address = world.nodes[node].address;
+        world.writers[0].core.on_disconnected(address);
+    }
+    for _ in 0..3 {
+        append_and_deliver(&mut world, 0, &up);
+        flush(&mut world, &up);
+        calm(&mut world, &up);
+    }
+    // VDL reaches the segments with the next batch; then there is something to be made into images.
+    append_and_deliver(&mut world, 0, &up);
+    flush(&mut world, &up);
+    calm(&mut world, &up);
+    let acknowledged = world.writers[0].core.vdl();
+    up.iter().for_each(|n| world.trim(*n));
+    world.nodes[A].core = None;
+    world.nodes[A].log_dead = true;
+    let mut machine = world.begin_replacement(0, PgId::new(1), SegmentId::new(1 + A as u64));
+    assert_eq!(go_on(&mut world, &mut machine), ReplacementState::Settling);
+    let g = world.nodes.len() - 1;
+    if is_filled {
+        for _ in 0..40 {
+            // E and F hear of the membership, but of no record.
+            for node in [B, C, D, E, F, g] {
+                world.pump(0, node);
+            }
+            world.network.retain(|(_, to, m)| {
+                !matches!((to, m), (Party::Segment(E | F), Message::Append(_) | Message::Fill(_)))
+            });
+            world.gossip(g);
+            calm(&mut world, &[B, C, D, E, F, g]);
+            world.writers[0].core.on_tick();
+        }
+        assert!(world.imaged > 0, "the peers' logs do not reach back");
+        let step = go_on(&mut world, &mut machine);
+        assert_eq!(
+            step,
+            ReplacementState::Settling,
+            "{:?}",
+            world.writers[0].core.segments(PgId::new(1)).collect::<alloc::vec::Vec<_>>()
+        );
+    }
+    world.network.clear();
+    take_over(&mut world, &[E, F, g]);
+    tick_openers(&mut world);
+    let decision = world.openers[0].core.decision().cloned();
+    assert_eq!(decision.is_some(), is_filled, "an empty voter counted, or a full one did not");
+    assert!(decision.is_none_or(|d| d.vdl >= acknowledged));
     finish(&mut world);
 }
 
@@ -250,4 +320,10 @@ fn late_gossip_is_refused() {
 #[test]
 fn a_joiner_does_not_vote() {
     check(Planted::JoinerCountsEarly, joiner_counts_late);
+}
+
+#[test]
+fn one_wiped_while_two_lag_loses_nothing() {
+    wiped_while_two_lag(false);
+    wiped_while_two_lag(true);
 }

@@ -31,6 +31,7 @@ struct Weights {
     change: usize,
     bounce: usize,
     delay: usize,
+    trim: usize,
 }
 
 impl Weights {
@@ -54,9 +55,10 @@ impl Weights {
             block: between(0, 10),
             checkpoint: between(0, 5),
             fail: between(0, 1),
-            change: between(0, 4),
+            change: between(0, 24),
             bounce: between(0, 8),
             delay: between(0, 30),
+            trim: between(0, 6),
         }
     }
 
@@ -82,6 +84,7 @@ impl Weights {
             self.change,
             self.bounce,
             self.delay,
+            self.trim,
         ];
         let mut left = rng.below(weights.iter().sum());
         for (at, weight) in weights.iter().enumerate() {
@@ -146,6 +149,7 @@ fn step(world: &mut World, weights: &Weights) {
             world.restart(node);
         }
         19 => delay(world),
+        20 => world.trim(node),
         _ => {}
     }
 }
@@ -284,6 +288,7 @@ struct Outcome {
     openings: usize,
     served: usize,
     changes: usize,
+    imaged: usize,
 }
 
 fn run(seed: u64, planted: Planted, per_node_checks: bool, steps: usize) -> Outcome {
@@ -307,6 +312,7 @@ fn run(seed: u64, planted: Planted, per_node_checks: bool, steps: usize) -> Outc
         openings: world.writers.len(),
         served: world.truth.served,
         changes: world.changes,
+        imaged: world.imaged,
     }
 }
 
@@ -317,7 +323,7 @@ fn seeds() -> u64 {
 #[test]
 fn schedules_lose_nothing() {
     let first = std::env::var("REDOUBT_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
-    let mut total = Outcome { acknowledged: 0, decisions: 0, openings: 0, served: 0, changes: 0 };
+    let mut total = Outcome { acknowledged: 0, decisions: 0, openings: 0, served: 0, changes: 0, imaged: 0 };
     for seed in first..first + seeds() {
         std::println!("seed {seed}");
         let outcome = run(seed, Planted::None, true, 6_000);
@@ -326,18 +332,21 @@ fn schedules_lose_nothing() {
         total.openings += outcome.openings;
         total.served += outcome.served;
         total.changes += outcome.changes;
+        total.imaged += outcome.imaged;
     }
     std::println!(
-        "{} records acknowledged, {} recoveries decided, {} volumes opened, {} reads served, {} membership steps",
+        "{} records acknowledged, {} recoveries decided, {} volumes opened, {} reads served, {} membership steps, {} segments given images",
         total.acknowledged,
         total.decisions,
         total.openings,
         total.served,
-        total.changes
+        total.changes,
+        total.imaged
     );
     // A schedule that never gets anywhere proves nothing.
     assert!(total.acknowledged as u64 > 20 * seeds() && total.served as u64 > seeds());
     assert!(total.openings as u64 > 2 * seeds());
+    assert!(total.changes as u64 > 2 * seeds() && total.imaged as u64 > seeds() / 10);
 }
 
 /// How many seeds until a planted bug is noticed.

@@ -82,6 +82,16 @@ fn said(core: &mut SegmentCore) -> String {
             Output::ServeRecords { to, after, upto, .. } => {
                 write!(words, "{separator}records@{to} {after}..{upto}")
             }
+            Output::ServeImages { to, offer } => {
+                let Images { at, pg_tail, above, first_page, .. } = offer;
+                write!(words, "{separator}images@{to} {above}..{pg_tail} at {at} from {first_page}")
+            }
+            Output::StageImages { is_first, images } => {
+                write!(words, "{separator}stage {}{}", if is_first { "anew " } else { "" }, images.len())
+            }
+            Output::CommitImages { token, point } => {
+                write!(words, "{separator}commit {token}: {} at {}", point.linked, point.persisted_vdl)
+            }
             Output::Send { to, message } => {
                 write!(words, "{separator}{}@{to} {}", name(&message), what(&message))
             }
@@ -99,6 +109,7 @@ fn name(message: &Message) -> &'static str {
         Message::HistoryWritten(_) => "history",
         Message::MembershipWritten(_) => "membership",
         Message::Status(_) => "status",
+        Message::AskImages(_) => "ask",
         _ => "something else",
     }
 }
@@ -111,6 +122,7 @@ fn what(message: &Message) -> String {
         Message::HistoryWritten(m) => alloc::format!("{} of {}", m.scl, m.history_epoch),
         Message::MembershipWritten(m) => alloc::format!("{}", m.membership_epoch),
         Message::Status(m) => alloc::format!("{}", m.scl),
+        Message::AskImages(m) => alloc::format!("{}..{} at {}", m.above, m.first_page, m.at),
         _ => String::new(),
     }
 }

@@ -19,6 +19,8 @@ use crate::message::*;
 use crate::opening::{OpeningCore, OpeningState};
 use crate::planted::Planted;
 use crate::recovery::Undecided;
+use crate::refusal::Refusal;
+use crate::replacement::ReplacementCore;
 use crate::segment::{Output, Positions, RecordsFor, RestorePoint, SegmentCore};
 use crate::writer::{GroupStart, MIN_UNACKED_BYTES, NewRecord, WriterCore, WriterEvent, WriterStart};
 
@@ -60,6 +62,8 @@ pub(crate) struct Disk {
     pub(crate) log: Vec<(Option<RecordBatch>, Positions)>,
     /// An index checkpoint: the restore point, and the log position from which frames must be read again.
     pub(crate) checkpoint: RestorePoint,
+    /// Records up to here are in page images; the log need not have them.
+    pub(crate) images_to: Lsn,
 }
 
 #[derive(Debug)]
@@ -70,6 +74,8 @@ pub(crate) struct Node {
     /// Written and not yet flushed, in order.
     pub(crate) log_writes: VecDeque<(PersistToken, Option<RecordBatch>, Positions)>,
     pub(crate) control_writes: VecDeque<(crate::ids::ControlToken, ControlState)>,
+    /// Images put aside that are about to become the segment's.
+    pub(crate) image_commits: VecDeque<(crate::ids::ControlToken, RestorePoint)>,
     /// Admitted requests for records, not yet read from the log.
     pub(crate) serving: VecDeque<Output>,
     pub(crate) log_dead: bool,
@@ -81,10 +87,16 @@ impl Node {
     pub(crate) fn created(address: Address, control: ControlState) -> Node {
         Node {
             address,
-            disk: Disk { control, log: Vec::new(), checkpoint: RestorePoint::default() },
+            disk: Disk {
+                control,
+                log: Vec::new(),
+                checkpoint: RestorePoint::default(),
+                images_to: Lsn::ZERO,
+            },
             core: None,
             log_writes: VecDeque::new(),
             control_writes: VecDeque::new(),
+            image_commits: VecDeque::new(),
             serving: VecDeque::new(),
             log_dead: false,
             slow: false,
@@ -123,6 +135,10 @@ pub(crate) struct World {
     pub(crate) truth: Truth,
     /// Steps of membership changes begun.
     pub(crate) changes: usize,
+    /// Per group, a replacement under way, and the writer's epoch.
+    pub(crate) changing: [Option<(VolumeEpoch, ReplacementCore)>; GROUPS],
+    /// How often a segment was given images in the place of records.
+    pub(crate) imaged: usize,
     /// How often a mini-transaction stays within the last group.
     last_group_percent: u64,
     next_request: u64,
@@ -146,6 +162,8 @@ impl World {
             blocked: BTreeSet::new(),
             truth: Truth::new(per_node_checks),
             changes: 0,
+            changing: [None, None],
+            imaged: 0,
             last_group_percent: 0,
             next_request: 1,
         };
@@ -210,7 +228,7 @@ impl World {
         self.drain_opener(at);
     }
 
-    fn node_at(&self, address: Address) -> usize {
+    pub(crate) fn node_at(&self, address: Address) -> usize {
         let found = self.nodes.iter().position(|n| n.address == address);
         found.expect("every segment named has a node")
     }
@@ -273,6 +291,11 @@ impl World {
                 Output::Discard { .. } | Output::HistoryInForce { .. } => {}
                 Output::ServePage { to: _, read } => self.truth.served(&self.nodes[at], &read),
                 Output::ServeRecords { .. } => self.nodes[at].serving.push_back(output),
+                Output::ServeImages { to, offer } => self.send_images(at, Party::of(to), offer),
+                Output::StageImages { .. } => {}
+                Output::CommitImages { token, point } => {
+                    self.nodes[at].image_commits.push_back((token, point));
+                }
                 Output::Send { to, message } => {
                     if let Message::AppendAck(ack) = &message {
                         self.truth.acked_by_segment(&self.nodes[at], ack);
@@ -380,6 +403,7 @@ impl World {
     }
 
     pub(crate) fn flush_control(&mut self, at: usize) {
+        self.commit_images(at);
         let Some((token, control)) = self.nodes[at].control_writes.pop_front() else { return };
         self.nodes[at].disk.control = control;
         self.with_node(at, |core| core.on_control_persisted(token));
@@ -398,11 +422,21 @@ impl World {
             let batch = linked_part(&disk, after, upto);
             let last = batch.as_ref().map(|b| b.summary().last());
             let message = match (answer, batch) {
+                (RecordsFor::Recovery(request), None) if after < disk.images_to => {
+                    let reason = Refusal::RecordsCollected { floor: disk.images_to };
+                    Message::Refused(Refused { from, request, reason })
+                }
                 (RecordsFor::Recovery(request), batch) => Message::Records(Records { from, request, batch }),
                 (RecordsFor::Peer(to), Some(batch)) => {
                     Message::Fill(Fill { to, epochs, source: FillSource::Peer, batch })
                 }
-                (RecordsFor::Peer(_), None) => return,
+                (RecordsFor::Peer(peer), None) => {
+                    let is_collected = after < disk.images_to;
+                    if is_collected {
+                        self.with_node(at, |core| core.offer_images(to, peer, epochs, after));
+                    }
+                    return;
+                }
             };
             self.send(Party::Segment(at), Party::of(to), message);
             match (answer, last) {
@@ -418,6 +452,10 @@ impl World {
         let peers: Vec<usize> = (0..self.nodes.len()).filter(|n| self.nodes[*n].address.pg == pg).collect();
         let peer = peers[self.rng.below(peers.len())];
         let to = self.nodes[peer].address;
+        if let Some(ask) = self.nodes[at].core.as_mut().and_then(SegmentCore::image_question) {
+            let source = self.node_at(ask.to);
+            return self.send(Party::Segment(at), Party::Segment(source), Message::AskImages(ask));
+        }
         let Some(core) = self.nodes[at].core.as_ref().filter(|_| peer != at) else { return };
         if let Some(ask) = core.gap_question(to) {
             self.send(Party::Segment(at), Party::Segment(peer), Message::AskGaps(ask));
@@ -437,6 +475,11 @@ impl World {
             node.disk.control = control;
         }
         node.serving.clear();
+        if let Some((_, point)) = node.image_commits.pop_front().filter(|_| control_kept > 0) {
+            node.disk.checkpoint = point;
+            node.disk.images_to = point.linked;
+        }
+        node.image_commits.clear();
         let address = node.address;
         if self.rng.percent(50) {
             self.writers.iter_mut().for_each(|w| w.core.on_disconnected(address));

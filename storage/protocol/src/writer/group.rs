@@ -72,6 +72,10 @@ impl Group {
         &self.membership
     }
 
+    pub(super) fn newest_membership(&self) -> &Arc<Membership> {
+        self.pending.as_ref().unwrap_or(&self.membership)
+    }
+
     pub(super) fn segments(&self) -> impl Iterator<Item = SegmentView> {
         self.links.iter().map(|l| SegmentView { segment: l.segment, scl: l.scl, ready: l.is_ready() })
     }
@@ -163,11 +167,13 @@ impl Group {
     }
 
     pub(super) fn on_tick(&mut self) {
-        let first_seq = self.first_seq;
+        let (first_seq, last) = (self.first_seq, self.last);
         for link in &mut self.links {
             if link.on_tick() {
                 // Sent again from above its SCL on; `next_batch` skips what it has.
                 link.next_seq = first_seq;
+                // What it lacks may not be here any more. It is told whom to tell when a peer has filled it.
+                link.announce |= link.scl < last;
             }
         }
     }

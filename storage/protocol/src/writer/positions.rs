@@ -82,6 +82,11 @@ impl WriterCore {
         self.groups.get(pg.get() as usize).map(Group::membership)
     }
 
+    /// The newest membership that this writer was told of, in force or on its way there.
+    pub fn newest_membership(&self, pg: PgId) -> Option<&Arc<Membership>> {
+        self.groups.get(pg.get() as usize).map(Group::newest_membership)
+    }
+
     /// The group's segments, those joining and leaving included.
     pub fn segments(&self, pg: PgId) -> impl Iterator<Item = SegmentView> {
         self.groups.get(pg.get() as usize).into_iter().flat_map(Group::segments)
