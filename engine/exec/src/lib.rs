@@ -5,6 +5,7 @@
 //! an [`ExecContext`] at every call.
 
 mod aggregates;
+mod bitmap;
 mod constraints;
 mod context;
 mod cte;

@@ -210,10 +210,9 @@ fn build(plan: &Plan, id: NodeId) -> Box<dyn Node> {
         NodeKind::IndexScan(_) => Box::new(nodes::index_scan::IndexScanState::new(id)),
         NodeKind::Window(node) => Box::new(nodes::window::WindowState::new(id, child(node.child))),
         NodeKind::TidScan(_) => Box::new(nodes::tid_scan::TidScanState::new(id)),
-        NodeKind::BitmapHeapScan(_)
-        | NodeKind::BitmapIndexScan(_)
-        | NodeKind::BitmapAnd(_)
-        | NodeKind::BitmapOr(_)
-        | NodeKind::MergeAppend { .. } => Box::new(nodes::pass::UnsupportedState),
+        NodeKind::BitmapHeapScan(_) => Box::new(nodes::bitmap_scan::BitmapScanState::new(id)),
+        NodeKind::BitmapIndexScan(_) | NodeKind::BitmapAnd(_) | NodeKind::BitmapOr(_) => {
+            unreachable!("bitmaps are made by the scan above them")
+        }
     }
 }

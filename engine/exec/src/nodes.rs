@@ -2,6 +2,7 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod append;
+pub(crate) mod bitmap_scan;
 pub(crate) mod cte_scan;
 pub(crate) mod function_scan;
 pub(crate) mod hash_join;

@@ -6,7 +6,7 @@ use crate::program::{CallSite, SiteId};
 use crate::range::{PlanRange, RangeKind};
 use crate::slot::{Slot, SlotSet};
 use crate::subplan::{CtePlan, SubPlan, SubPlanId};
-use redoubt_analyze::query::{ColumnType, Cte, Expr, Query, Var};
+use redoubt_analyze::query::{ColumnType, Cte, Expr, Var};
 use redoubt_functions::Datum;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -67,8 +67,6 @@ pub(crate) struct CteState {
     pub width: i32,
     /// Total cost, once planned.
     pub total_cost: f64,
-    /// Result columns' slots, for the working table of a recursive query.
-    pub columns: Vec<Slot>,
 }
 
 /// A reference to a column of a range-table entry.
@@ -226,15 +224,6 @@ impl<'a> Builder<'a> {
     /// A node to change.
     pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut PlanNode {
         &mut self.nodes[id.index()]
-    }
-
-    /// The definition of a query's range-table entry, by its statement-wide number.
-    pub(crate) fn entry<'q>(
-        &self,
-        query: &'q Query,
-        range: usize,
-    ) -> &'q redoubt_analyze::query::RangeTblEntry {
-        &query.rtable[self.local_index[range]]
     }
 
     /// The columns of a range-table entry that something refers to, ascending.

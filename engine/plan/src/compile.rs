@@ -85,8 +85,8 @@ impl<'b, 'a> Compiler<'b, 'a> {
     /// value is there; without, a column, constant or parameter stays where it is.
     pub(crate) fn value(&mut self, expr: &Expr, target: Option<Slot>) -> PgResult<Slot> {
         match expr {
-            Expr::Const { value, .. } => {
-                let slot = self.builder.constant(value.clone());
+            Expr::Const { value, ty } => {
+                let slot = self.builder.constant(crate::relabel::relabel(value.clone(), ty.type_oid));
                 Ok(self.deliver(slot, target))
             }
             Expr::Var(var) => {
@@ -346,8 +346,8 @@ impl<'b, 'a> Compiler<'b, 'a> {
 
     /// Computes one argument into a slot that nothing else writes.
     fn arg(&mut self, expr: &Expr, slot: Slot) -> PgResult<()> {
-        if let Expr::Const { value, .. } = expr {
-            self.builder.frame[slot.index()] = value.clone();
+        if let Expr::Const { value, ty } = expr {
+            self.builder.frame[slot.index()] = crate::relabel::relabel(value.clone(), ty.type_oid);
             self.builder.fixed.insert(slot);
             return Ok(());
         }

@@ -258,13 +258,6 @@ pub enum NodeKind {
     Window(Windowing),
     /// All rows of each child in turn.
     Append(Vec<NodeId>),
-    /// Merges sorted children.
-    MergeAppend {
-        /// Children.
-        children: Vec<NodeId>,
-        /// The order they have in common.
-        keys: Vec<SortKey>,
-    },
     /// INTERSECT and EXCEPT over an Append of both inputs.
     SetOp(SetOperationNode),
     /// Repeats the recursive term until it yields nothing new.

@@ -6,6 +6,7 @@
 //! nodes, and a last pass works out which slots live where.
 
 pub(crate) mod base;
+mod bitmap;
 pub(crate) mod clause;
 pub(crate) mod cost;
 mod create;
@@ -36,6 +37,7 @@ mod select;
 pub(crate) mod selectivity;
 mod setop;
 mod sublink;
+mod tid_paths;
 mod windows;
 
 use crate::builder::Builder;

@@ -11,6 +11,7 @@ use redoubt_functions::{CallContext, Datum, ScalarFn, builtin};
 pub(crate) fn find(source: &str) -> Option<ScalarFn> {
     SESSION_FUNCTIONS
         .iter()
+        .chain(crate::waiting::WAITING)
         .find(|(name, _)| *name == source)
         .map(|(_, function)| *function)
         .or_else(|| builtin(source))
@@ -26,7 +27,7 @@ const SESSION_FUNCTIONS: &[(&str, ScalarFn)] = &[
     ("inet_client_addr", client_address),
 ];
 
-fn facts<'a>(context: &CallContext<'a>) -> PgResult<&'a SessionFacts> {
+pub(crate) fn facts<'a>(context: &CallContext<'a>) -> PgResult<&'a SessionFacts> {
     context
         .env
         .as_any()

@@ -22,6 +22,7 @@ mod session;
 pub mod settings;
 mod simple;
 mod utility;
+mod waiting;
 
 pub use client::{Client, Format, OutputColumn};
 pub use instance::{Durability, Instance};

@@ -10,7 +10,7 @@ use crate::table::TableReader;
 use redoubt_access::{BTreeScan, Direction, FetchBuf, KeyRange};
 use redoubt_error::PgResult;
 use redoubt_functions::{Datum, Oid, types};
-use redoubt_plan::facts::IndexColumn;
+use redoubt_plan::facts::{IndexColumn, IndexFacts};
 use redoubt_plan::scan::{IndexCondition, IndexScan, IndexTest};
 use redoubt_plan::{NodeId, NodeKind, SlotSet};
 use std::ops::Bound;
@@ -42,7 +42,7 @@ impl IndexScanState {
         if self.table.is_none() {
             self.table = Some(TableReader::open(x, node.scan.range)?);
         }
-        self.ranges = ranges(x, node)?;
+        self.ranges = ranges(x, &node.index, &node.conditions)?;
         if node.backward {
             self.ranges.reverse();
         }
@@ -121,11 +121,15 @@ struct ColumnRange {
 }
 
 /// The ranges of the index that can hold rows, in the index's order.
-fn ranges<'a>(x: &mut Exec<'a>, node: &'a IndexScan) -> PgResult<Vec<KeyRange>> {
+pub(super) fn ranges<'a>(
+    x: &mut Exec<'a>,
+    index: &IndexFacts,
+    conditions: &'a [IndexCondition],
+) -> PgResult<Vec<KeyRange>> {
     let mut prefixes: Vec<Vec<u8>> = vec![Vec::new()];
-    for (at, column) in node.index.columns[..node.index.key_columns].iter().enumerate() {
+    for (at, column) in index.columns[..index.key_columns].iter().enumerate() {
         let mut range = ColumnRange::default();
-        for condition in node.conditions.iter().filter(|condition| condition.column == at) {
+        for condition in conditions.iter().filter(|condition| condition.column == at) {
             restrict(x, column, condition, &mut range)?;
         }
         if range.empty {

@@ -79,7 +79,6 @@ fn field(name: &str, property: &Property) -> String {
             format!("\"{name}\": [{}]", items.join(", "))
         }
         Property::Count(count) => format!("\"{name}\": {count}"),
-        Property::Flag(flag) => format!("\"{name}\": {flag}"),
     }
 }
 

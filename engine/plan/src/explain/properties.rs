@@ -42,7 +42,6 @@ pub(super) enum Property {
     Text(String),
     List(Vec<String>),
     Count(u64),
-    Flag(bool),
 }
 
 /// What comes after the plan.
@@ -143,7 +142,8 @@ impl<'a> Explainer<'a> {
             children: Vec::new(),
         };
         let kinds = children(&node.kind);
-        let append = matches!(node.kind, NodeKind::Append(_) | NodeKind::MergeAppend { .. });
+        let append =
+            matches!(node.kind, NodeKind::Append(_) | NodeKind::BitmapAnd(_) | NodeKind::BitmapOr(_));
         for (index, child) in kinds.into_iter().enumerate() {
             let relationship = match (&node.kind, append, index) {
                 (NodeKind::SubqueryScan { .. }, _, _) => "Subquery",
@@ -225,7 +225,6 @@ impl<'a> Explainer<'a> {
             }
             NodeKind::Window(_) => plain("WindowAgg"),
             NodeKind::Append(_) => plain("Append"),
-            NodeKind::MergeAppend { .. } => plain("Merge Append"),
             NodeKind::SetOp(operation) => {
                 let name = if operation.hashed { "HashSetOp" } else { "SetOp" };
                 let mut command =

@@ -40,7 +40,6 @@ fn node(view: &View, mut indent: usize, lines: &mut Vec<String>) {
             Property::Text(text) => text.clone(),
             Property::List(items) => items.join(", "),
             Property::Count(count) => count.to_string(),
-            Property::Flag(flag) => flag.to_string(),
         };
         lines.push(format!("{}{name}: {value}", spaces(indent)));
     }

@@ -190,6 +190,8 @@ impl LevelPlanner<'_, '_> {
             BaseKind::Table { .. } => {
                 self.add(&mut paths, self.seq_scan(range, clauses)?);
                 self.add_index_paths(range, clauses, &mut paths)?;
+                self.add_bitmap_paths(range, clauses, &mut paths)?;
+                self.add_tid_path(range, clauses, &mut paths)?;
             }
             BaseKind::Subquery(planned) => {
                 let planned = planned.clone();

@@ -30,9 +30,6 @@ pub(crate) struct Clause {
     pub equality: Option<Equality>,
     /// The equivalence class it was made from, and the constant-free rest.
     pub class: Option<usize>,
-    /// Classes of both sides of a mergeable clause.
-    pub left_class: Cell<Option<usize>>,
-    pub right_class: Cell<Option<usize>>,
     /// Selectivity as an inner join's or a restriction's condition, once estimated.
     pub selectivity: Cell<f64>,
     /// A number that tells it from all others of the level.

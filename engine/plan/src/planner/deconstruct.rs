@@ -420,8 +420,6 @@ impl LevelPlanner<'_, '_> {
             constant: false,
             equality,
             class: None,
-            left_class: Cell::new(None),
-            right_class: Cell::new(None),
             selectivity: Cell::new(-1.0),
             serial: self.clause_count,
             expr,

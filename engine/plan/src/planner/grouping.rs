@@ -2,7 +2,7 @@
 
 use super::cost::{self, AggregateCosts, Cost, clamp_rows};
 use super::inspect;
-use super::level::{BaseKind, LevelPlanner};
+use super::level::LevelPlanner;
 use super::path::{self, AggregateSpec, Path, PathKey, PathKind, SortItem};
 use super::relset::RelSet;
 use crate::aggregate::AggStrategy;
@@ -358,7 +358,7 @@ impl LevelPlanner<'_, '_> {
             })
             .collect();
         Ok(Path {
-            kind: PathKind::Distinct { sub: sub.clone(), keys, hashed: true },
+            kind: PathKind::Distinct { sub: sub.clone(), keys },
             relids: sub.relids.clone(),
             outer: sub.outer.clone(),
             rows: groups,
@@ -421,15 +421,6 @@ impl LevelPlanner<'_, '_> {
             }
         }
         result
-    }
-
-    /// Whether the level's FROM has a single base table, for simple cases.
-    pub(crate) fn single_table(&self) -> Option<redoubt_functions::Oid> {
-        let range = self.from.singleton()?;
-        match self.bases.get(&range)?.kind {
-            BaseKind::Table { relid, .. } => Some(relid),
-            _ => None,
-        }
     }
 }
 

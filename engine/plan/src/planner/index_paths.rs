@@ -38,7 +38,12 @@ impl LevelPlanner<'_, '_> {
         Ok(())
     }
 
-    fn predicate_holds(&self, range: usize, index: &IndexFacts, clauses: &[Rc<Clause>]) -> PgResult<bool> {
+    pub(super) fn predicate_holds(
+        &self,
+        range: usize,
+        index: &IndexFacts,
+        clauses: &[Rc<Clause>],
+    ) -> PgResult<bool> {
         let Some(predicate) = &index.predicate else { return Ok(true) };
         let predicate = over_range(predicate, range);
         let conditions: Vec<&Expr> = clauses.iter().map(|clause| &clause.expr).collect();
@@ -46,7 +51,7 @@ impl LevelPlanner<'_, '_> {
     }
 
     /// The clauses that the index can test, by column.
-    fn match_clauses(
+    pub(super) fn match_clauses(
         &self,
         range: usize,
         index: &IndexFacts,

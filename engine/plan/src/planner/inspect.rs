@@ -10,17 +10,6 @@ pub(crate) fn is_volatile(expr: &Expr) -> bool {
     has_volatility(expr, |volatility| volatility == 'v')
 }
 
-/// Whether it calls anything but immutable functions; parameters and subqueries count as mutable.
-pub(crate) fn is_mutable(expr: &Expr) -> bool {
-    has_volatility(expr, |volatility| volatility != 'i')
-        || walk::any(expr, &mut |node, _| {
-            matches!(
-                node,
-                Expr::SqlValue { .. } | Expr::SubLink(_) | Expr::Param { .. } | Expr::CoerceViaIo { .. }
-            )
-        })
-}
-
 fn has_volatility(expr: &Expr, test: impl Fn(char) -> bool) -> bool {
     walk::any(expr, &mut |node, _| match node {
         Expr::Call(call) => test(call.volatility),

@@ -131,7 +131,7 @@ impl LevelPlanner<'_, '_> {
             total: cost.total + disabled,
             width: sub.width,
             order: Vec::new(),
-            kind: PathKind::Distinct { sub, keys: items, hashed: true },
+            kind: PathKind::Distinct { sub, keys: items },
         })))
     }
 

@@ -343,7 +343,6 @@ impl Pass<'_> {
                     bound.offset.iter().for_each(|offset| self.value(offset, effect));
                 }
             }
-            NodeKind::MergeAppend { keys, .. } => effect.reads.extend(keys.iter().map(|key| key.slot)),
             NodeKind::Limit(node) => {
                 node.count.iter().chain(&node.offset).for_each(|value| self.value(value, effect));
                 effect.reads.extend(node.ties.iter().flatten().map(|key| key.slot));
@@ -493,7 +492,6 @@ pub fn children(kind: &NodeKind) -> Vec<NodeId> {
         NodeKind::BitmapAnd(children) | NodeKind::BitmapOr(children) | NodeKind::Append(children) => {
             children.clone()
         }
-        NodeKind::MergeAppend { children, .. } => children.clone(),
         NodeKind::NestedLoop(node) => vec![node.outer, node.inner],
         NodeKind::MergeJoin(node) => vec![node.outer, node.inner],
         NodeKind::HashJoin(node) => vec![node.outer, node.inner],

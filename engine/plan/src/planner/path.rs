@@ -137,7 +137,6 @@ pub(crate) enum PathKind {
     Distinct {
         sub: Rc<Path>,
         keys: Vec<SortItem>,
-        hashed: bool,
     },
     Sort {
         sub: Rc<Path>,

@@ -73,7 +73,7 @@ impl Explainer<'_> {
                 list.push(("Group Key", self.group_key_list(keys, *child)?));
                 self.filter(&mut list, node, Prefix::ByPlan, stats)?;
             }
-            NodeKind::Sort { keys, .. } | NodeKind::MergeAppend { keys, .. } => {
+            NodeKind::Sort { keys, .. } => {
                 list.push(("Sort Key", self.sort_key_list(keys)?));
             }
             NodeKind::ModifyTable(modify) => self.modify_properties(&mut list, modify)?,

@@ -1,10 +1,12 @@
 //! Index scan nodes.
 
 use crate::builder::Builder;
-use crate::node::{Filter, NodeId, NodeKind};
-use crate::planner::path::{IndexClause, IndexClauseTest, Path, PathKind};
-use crate::scan::{IndexCondition, IndexScan, IndexTest};
+use crate::node::{Estimate, Filter, NodeId, NodeKind};
+use crate::planner::clause::Clause;
+use crate::planner::path::{BitmapKind, BitmapPath, IndexClause, IndexClauseTest, Path, PathKind};
+use crate::scan::{BitmapHeapScan, BitmapIndexScan, IndexCondition, IndexScan, IndexTest};
 use redoubt_error::{PgError, PgResult};
+use std::rc::Rc;
 
 impl Builder<'_> {
     pub(super) fn create_index_scan(&mut self, path: &Path) -> PgResult<NodeId> {
@@ -25,6 +27,44 @@ impl Builder<'_> {
             index_only: *index_only,
         }));
         self.node_mut(id).filter = filter;
+        Ok(id)
+    }
+
+    /// Rows of a bitmap. All conditions are tested again on the rows.
+    pub(super) fn create_bitmap_scan(
+        &mut self,
+        range: usize,
+        bitmap: &BitmapPath,
+        filter: &[Rc<Clause>],
+    ) -> PgResult<NodeId> {
+        let child = self.create_bitmap(range, bitmap)?;
+        let recheck = self.filter(&bitmap.exprs)?.unwrap_or_default();
+        let filter = self.clause_filter(filter)?;
+        let scan = self.scan_of(range)?;
+        let id = self.node(NodeKind::BitmapHeapScan(BitmapHeapScan { scan, bitmap: child, recheck }));
+        self.node_mut(id).filter = filter;
+        Ok(id)
+    }
+
+    fn create_bitmap(&mut self, range: usize, bitmap: &BitmapPath) -> PgResult<NodeId> {
+        let mut create_all = |parts: &[Rc<BitmapPath>]| -> PgResult<Vec<NodeId>> {
+            parts.iter().map(|part| self.create_bitmap(range, part)).collect()
+        };
+        let (kind, startup) = match &bitmap.kind {
+            BitmapKind::And(parts) => (NodeKind::BitmapAnd(create_all(parts)?), bitmap.total),
+            BitmapKind::Or(parts) => (NodeKind::BitmapOr(create_all(parts)?), bitmap.total),
+            BitmapKind::Index { index, conditions } => {
+                let scan = BitmapIndexScan {
+                    relid: self.scan_of(range)?.relid,
+                    index: index.clone(),
+                    conditions: self.index_conditions(conditions)?,
+                    exprs: bitmap.exprs.clone(),
+                };
+                (NodeKind::BitmapIndexScan(scan), 0.0)
+            }
+        };
+        let id = self.node(kind);
+        self.node_mut(id).estimate = Estimate { startup, total: bitmap.total, rows: bitmap.rows, width: 0 };
         Ok(id)
     }
 

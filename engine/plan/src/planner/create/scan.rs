@@ -25,6 +25,19 @@ impl Builder<'_> {
                 Ok(id)
             }
             PathKind::IndexScan { .. } => self.create_index_scan(path),
+            PathKind::BitmapHeap { range, bitmap, filter } => self.create_bitmap_scan(*range, bitmap, filter),
+            PathKind::TidScan { range, tids, conditions, filter } => {
+                let filter = self.clause_filter(filter)?;
+                let mut places = Vec::with_capacity(tids.len());
+                for (tid, is_array) in tids {
+                    places.push((self.compile(tid)?, *is_array));
+                }
+                let scan = self.scan_of(*range)?;
+                let exprs = conditions.iter().map(|clause| clause.expr.clone()).collect();
+                let id = self.node(NodeKind::TidScan(TidScan { scan, tids: places, exprs }));
+                self.node_mut(id).filter = filter;
+                Ok(id)
+            }
             PathKind::Values { range, clauses } => {
                 let id = self.values_scan(level, *range)?;
                 self.whole_row(id, *range)?;
