@@ -179,6 +179,11 @@ impl Analyzer<'_> {
     }
 }
 
+/// Whether rows of a view can be changed through it.
+pub fn is_updatable_view(view: &Relation, context: crate::statement::AnalyzeContext<'_>) -> bool {
+    context.analyzer().in_level(|analyzer| analyzer.view_target(view, CommandType::Update)).is_ok()
+}
+
 /// Whether the user's privileges count under a view, not its owner's.
 pub(crate) fn is_invoker(view: &Relation) -> bool {
     view.option("security_invoker").is_some_and(|value| matches!(value, "true" | "on" | "1" | "yes"))

@@ -1,7 +1,7 @@
 //! What functions may ask of the session and the catalog.
 
 use crate::timezone::Zone;
-use crate::{Datum, Oid, TupleDesc, TypeRef};
+use crate::{Datum, Oid, Rows, TupleDesc, TypeRef};
 use redoubt_error::{PgError, PgResult};
 use std::any::Any;
 use std::sync::Arc;
@@ -220,6 +220,30 @@ pub trait Env {
 
     /// The implementation itself, for functions of the crate that implements it.
     fn as_any(&self) -> &dyn Any;
+
+    /// Calls a function of the crate that implements this trait, one that needs more of it than
+    /// [`Env::as_any`] can lend: `function` is a pointer type that only that crate knows.
+    ///
+    /// # Errors
+    /// Those of the function; `XX000` where there is no session.
+    fn call_upper(&self, function: &dyn Any, context: &CallContext<'_>, args: &[Datum]) -> PgResult<Datum> {
+        let _ = (function, context, args);
+        Err(PgError::internal("a function of the session was called outside of one"))
+    }
+
+    /// As [`Env::call_upper`], for set-returning functions.
+    ///
+    /// # Errors
+    /// As [`Env::call_upper`].
+    fn call_upper_set(
+        &self,
+        function: &dyn Any,
+        context: &CallContext<'_>,
+        args: &[Datum],
+    ) -> PgResult<Rows> {
+        let _ = (function, context, args);
+        Err(PgError::internal("a function of the session was called outside of one"))
+    }
 }
 
 /// The circumstances of one function call.

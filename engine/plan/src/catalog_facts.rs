@@ -3,6 +3,7 @@
 //! Expressions that the catalogs keep as SQL text (CHECK constraints, index expressions, generation
 //! expressions) are parsed and analyzed when they are asked for; plans keep the results.
 
+mod bodies;
 mod keys;
 mod rules;
 mod statistics;
@@ -12,7 +13,7 @@ use redoubt_analyze::query::Expr;
 use redoubt_analyze::{AnalyzeContext, Params, TableShape, analyze_default};
 use redoubt_catalog::{BTREE, CatalogView, Index, Relation};
 use redoubt_error::{PgError, PgResult};
-use redoubt_functions::{Env, Oid, ScalarFn};
+use redoubt_functions::{Env, Oid, ScalarFn, SrfFn};
 use std::sync::Arc;
 
 /// What the planner asks that the catalogs do not know.
@@ -31,6 +32,11 @@ pub trait FactsHost {
 
     /// The implementation of an internal function by C symbol, those of upper layers included.
     fn function(&self, source: &str) -> Option<ScalarFn>;
+
+    /// The implementation of an internal set-returning function, likewise.
+    fn set_function(&self, source: &str) -> Option<SrfFn> {
+        redoubt_functions::set_returning(source)
+    }
 }
 
 /// The catalogs, seen by the planner through one statement's view of them.
@@ -177,6 +183,14 @@ impl PlanCatalog for CatalogFacts<'_> {
 
     fn function(&self, source: &str) -> Option<ScalarFn> {
         self.host.function(source)
+    }
+
+    fn set_function(&self, source: &str) -> Option<SrfFn> {
+        self.host.set_function(source)
+    }
+
+    fn sql_body(&self, oid: Oid, arg_types: &[Oid]) -> PgResult<Option<SqlBody>> {
+        self.body_in_sql(oid, arg_types)
     }
 
     fn operator(&self, oid: Oid) -> PgResult<Option<Arc<OperatorFacts>>> {

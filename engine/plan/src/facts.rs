@@ -4,9 +4,9 @@
 //! tables and so that everything it learned is part of the plan: a plan is valid as long as the
 //! catalog version it was made under.
 
-use redoubt_analyze::query::{ColumnType, Expr};
+use redoubt_analyze::query::{ColumnType, Expr, Query};
 use redoubt_error::PgResult;
-use redoubt_functions::{Datum, Env, Oid, ScalarFn, TupleDesc};
+use redoubt_functions::{Datum, Env, Oid, ScalarFn, SrfFn, TupleDesc};
 use std::sync::Arc;
 
 /// How big a relation is.
@@ -103,6 +103,17 @@ pub struct ProcFacts {
     pub result_type: Oid,
     /// Name of the planner support function, if any.
     pub support: Option<Arc<str>>,
+}
+
+/// A function in language SQL whose body is one SELECT.
+#[derive(Clone, Debug)]
+pub struct SqlBody {
+    /// The body. Its `Expr::Param`s are the function's arguments.
+    pub query: Query,
+    /// STRICT.
+    pub strict: bool,
+    /// 'i', 's' or 'v'.
+    pub volatility: char,
 }
 
 /// `pg_operator`, as far as planning goes.
@@ -294,6 +305,16 @@ pub trait PlanCatalog {
     fn proc(&self, oid: Oid) -> PgResult<Option<Arc<ProcFacts>>>;
     /// The implementation of an internal function, session functions included, by C symbol.
     fn function(&self, source: &str) -> Option<ScalarFn>;
+    /// The implementation of an internal set-returning function, by C symbol.
+    fn set_function(&self, source: &str) -> Option<SrfFn> {
+        redoubt_functions::set_returning(source)
+    }
+    /// The analyzed body of a function in language SQL that may stand in the place of a call with
+    /// arguments of these types; `None` when there is none.
+    fn sql_body(&self, oid: Oid, arg_types: &[Oid]) -> PgResult<Option<SqlBody>> {
+        let _ = (oid, arg_types);
+        Ok(None)
+    }
     /// An operator's facts.
     fn operator(&self, oid: Oid) -> PgResult<Option<Arc<OperatorFacts>>>;
     /// The B-tree families that an operator belongs to.

@@ -19,6 +19,7 @@ mod grouping;
 mod implied;
 mod index_cost;
 mod index_paths;
+mod expand;
 mod inline;
 pub(crate) mod inspect;
 mod join_cost;
@@ -53,6 +54,7 @@ use redoubt_error::{PgError, PgResult};
 /// Those of evaluating constant expressions and reading the catalog; `0A000` for what is not
 /// supported yet.
 pub fn plan(mut query: Query, ctx: &PlannerContext<'_>) -> PgResult<Plan> {
+    expand::expand_sql_calls(&mut query, ctx)?;
     let mut builder = Builder::new(ctx);
     builder.flatten_statement(&mut query)?;
     let command = query.command;

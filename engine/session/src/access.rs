@@ -72,6 +72,8 @@ impl<'a> Access<'a> {
     /// What functions see.
     pub(crate) fn env(&self) -> StatementEnv<'_> {
         StatementEnv {
+            session: self.session,
+            access: self,
             facts: &self.session.facts,
             catalog: self.catalog(),
             path: &self.path,

@@ -1,11 +1,13 @@
 //! The session and the catalogs as functions see them while a statement runs.
 
-use crate::session::SessionFacts;
+use crate::access::Access;
+use crate::functions::{SessionFn, SessionSetFn};
+use crate::session::{Session, SessionFacts};
 use redoubt_catalog::CatalogView;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::random::Prng;
 use redoubt_functions::{
-    Datum, EnumValue, Env, Oid, RegKind, Settings as FormatSettings, TupleDesc, TypeRef,
+    CallContext, Datum, EnumValue, Env, Oid, RegKind, Rows, Settings as FormatSettings, TupleDesc, TypeRef,
 };
 use std::any::Any;
 use std::cell::RefCell;
@@ -13,6 +15,8 @@ use std::sync::Arc;
 
 /// One statement's environment.
 pub(crate) struct StatementEnv<'a> {
+    pub session: &'a Session,
+    pub access: &'a Access<'a>,
     pub facts: &'a SessionFacts,
     pub catalog: CatalogView<'a>,
     pub path: &'a [Oid],
@@ -23,7 +27,11 @@ pub(crate) struct StatementEnv<'a> {
 
 impl Env for StatementEnv<'_> {
     fn settings(&self) -> Arc<FormatSettings> {
-        self.formats.clone()
+        // `set_config` earlier in the same statement counts already.
+        match &*self.session.changed_settings.borrow() {
+            Some(changed) => changed.formats().clone(),
+            None => self.formats.clone(),
+        }
     }
 
     fn transaction_timestamp_us(&self) -> i64 {
@@ -85,5 +93,24 @@ impl Env for StatementEnv<'_> {
 
     fn as_any(&self) -> &dyn Any {
         self.facts
+    }
+
+    fn call_upper(&self, function: &dyn Any, context: &CallContext<'_>, args: &[Datum]) -> PgResult<Datum> {
+        match function.downcast_ref::<SessionFn>() {
+            Some(function) => function(self, context, args),
+            None => Err(PgError::internal("a function of another crate was called through the session")),
+        }
+    }
+
+    fn call_upper_set(
+        &self,
+        function: &dyn Any,
+        context: &CallContext<'_>,
+        args: &[Datum],
+    ) -> PgResult<Rows> {
+        match function.downcast_ref::<SessionSetFn>() {
+            Some(function) => function(self, context, args),
+            None => Err(PgError::internal("a function of another crate was called through the session")),
+        }
     }
 }

@@ -244,11 +244,14 @@ impl Session {
             return self.settle_extended(Err(no_portal(name)), "", client);
         };
         let text = portal.prepared.text.clone();
+        self.report_running(&text);
         let result = self.run_portal(&mut portal, if limit == 0 { u64::MAX } else { limit }, client);
         if result.is_ok() && self.txn.is_some() {
             self.portals.insert(name.to_string(), portal);
         }
-        self.settle_extended(result, &text, client)
+        let settled = self.settle_extended(result, &text, client);
+        self.report_waiting();
+        settled
     }
 
     fn run_portal(&mut self, portal: &mut Portal, limit: u64, client: &mut dyn Client) -> PgResult<()> {
@@ -278,6 +281,7 @@ impl Session {
         let access = Access::new(self, snapshot.clone())?;
         let (rows, more) = fetch(self, &access, &mut execution, &portal.columns, limit, client)?;
         drop(access);
+        self.adopt_changed_settings();
         if more {
             portal.running = Some((execution, snapshot));
             client.portal_suspended();

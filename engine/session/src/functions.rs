@@ -7,23 +7,125 @@ use crate::session::SessionFacts;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{CallContext, Datum, ScalarFn, builtin};
 
-/// A built-in function of any crate, by C symbol.
-pub(crate) fn find(source: &str) -> Option<ScalarFn> {
-    SESSION_FUNCTIONS
-        .iter()
-        .chain(crate::waiting::WAITING)
-        .find(|(name, _)| *name == source)
-        .map(|(_, function)| *function)
-        .or_else(|| builtin(source))
+use crate::env::StatementEnv;
+use redoubt_functions::{Attribute, Oid, RecordValue, Rows, SrfFn, TupleDesc, set_returning, types};
+use std::sync::Arc;
+use rustc_hash::FxHashMap;
+use std::sync::LazyLock;
+
+mod activity;
+mod clock;
+mod definitions;
+mod parameters;
+mod privileges;
+mod routines;
+mod sizes;
+mod statistics;
+mod visibility;
+
+/// A function that reads the session or the catalogs.
+pub(crate) type SessionFn = fn(&StatementEnv<'_>, &CallContext<'_>, &[Datum]) -> PgResult<Datum>;
+/// A set-returning function that does.
+pub(crate) type SessionSetFn = fn(&StatementEnv<'_>, &CallContext<'_>, &[Datum]) -> PgResult<Rows>;
+
+/// Turns functions of the session into entries of the table of built-ins.
+macro_rules! session_functions {
+    ($($symbol:literal: $function:expr;)*) => {
+        &[$((
+            $symbol,
+            |context: &redoubt_functions::CallContext<'_>, args: &[redoubt_functions::Datum]| {
+                const FUNCTION: $crate::functions::SessionFn = $function;
+                context.env.call_upper(&FUNCTION, context, args)
+            },
+        )),*]
+    };
+}
+pub(crate) use session_functions;
+
+/// As [`session_functions`], for set-returning ones.
+macro_rules! session_sets {
+    ($($symbol:literal: $function:expr;)*) => {
+        &[$((
+            $symbol,
+            |context: &redoubt_functions::CallContext<'_>, args: &[redoubt_functions::Datum]| {
+                const FUNCTION: $crate::functions::SessionSetFn = $function;
+                context.env.call_upper_set(&FUNCTION, context, args)
+            },
+        )),*]
+    };
+}
+pub(crate) use session_sets;
+
+/// One family's functions.
+pub(crate) type Family = &'static [(&'static str, ScalarFn)];
+/// One family's set-returning functions.
+pub(crate) type SetFamily = &'static [(&'static str, SrfFn)];
+
+/// The columns of a set-returning function's rows.
+fn columns(names_and_types: &[(&str, Oid)]) -> TupleDesc {
+    TupleDesc::new(names_and_types.iter().map(|(name, oid)| Attribute::new(*name, *oid)).collect::<Vec<_>>())
 }
 
-const SESSION_FUNCTIONS: &[(&str, ScalarFn)] = &[
+/// One row of a set-returning function.
+fn row(desc: &TupleDesc, fields: Vec<Datum>) -> Datum {
+    assert_eq!(desc.len(), fields.len(), "a row has a value for each column");
+    Datum::Record(Arc::new(RecordValue {
+        type_oid: types::RECORD,
+        desc: desc.clone(),
+        fields: fields.into_boxed_slice(),
+    }))
+}
+
+/// Rows that are all there.
+fn all_rows(rows: Vec<Datum>) -> Rows {
+    Box::new(rows.into_iter().map(Ok))
+}
+
+/// A text, or NULL.
+fn text_or_null(text: Option<impl Into<Arc<str>>>) -> Datum {
+    text.map_or(Datum::Null, Datum::text)
+}
+
+/// Every family of the session's functions.
+static FAMILIES: &[Family] = &[
+    SESSION_FUNCTIONS,
+    activity::BUILTINS,
+    clock::BUILTINS,
+    definitions::BUILTINS,
+    parameters::BUILTINS,
+    privileges::BUILTINS,
+    routines::BUILTINS,
+    sizes::BUILTINS,
+    statistics::BUILTINS,
+    visibility::BUILTINS,
+    crate::waiting::WAITING,
+];
+
+static SET_FAMILIES: &[SetFamily] =
+    &[activity::SETS, definitions::SETS, parameters::SETS, privileges::SETS, statistics::SETS];
+
+static BY_NAME: LazyLock<FxHashMap<&'static str, ScalarFn>> =
+    LazyLock::new(|| FAMILIES.iter().copied().flatten().copied().collect());
+
+static SETS_BY_NAME: LazyLock<FxHashMap<&'static str, SrfFn>> =
+    LazyLock::new(|| SET_FAMILIES.iter().copied().flatten().copied().collect());
+
+/// A built-in function of any crate, by C symbol.
+pub(crate) fn find(source: &str) -> Option<ScalarFn> {
+    BY_NAME.get(source).copied().or_else(|| builtin(source))
+}
+
+/// A built-in set-returning function of any crate, by C symbol.
+pub(crate) fn find_set(source: &str) -> Option<SrfFn> {
+    SETS_BY_NAME.get(source).copied().or_else(|| set_returning(source))
+}
+
+const SESSION_FUNCTIONS: Family = &[
     ("pgsql_version", version),
     ("current_database", current_database),
     ("current_user", session_user),
     ("session_user", session_user),
     ("pg_backend_pid", backend_pid),
-    ("format_type", format_type),
     ("inet_client_addr", client_address),
 ];
 
@@ -58,13 +160,4 @@ fn client_address(context: &CallContext<'_>, _: &[Datum]) -> PgResult<Datum> {
         None => Ok(Datum::Null),
         Some(_) => Err(PgError::unsupported("type inet")),
     }
-}
-
-fn format_type(context: &CallContext<'_>, args: &[Datum]) -> PgResult<Datum> {
-    let (oid, typmod) = (&args[0], &args[1]);
-    if oid.is_null() {
-        return Ok(Datum::Null);
-    }
-    let typmod = if typmod.is_null() { -1 } else { typmod.as_int4()? };
-    Ok(Datum::text(context.env.type_name(oid.as_oid()?, typmod)?))
 }

@@ -1,5 +1,6 @@
 //! What the sessions of one server share.
 
+use crate::activity::{Activity, SharedActivity};
 use crate::settings::{Parameter, Settings};
 use parking_lot::Mutex;
 use redoubt_access::Engine;
@@ -29,6 +30,7 @@ pub struct Instance {
     sessions: Mutex<FxHashMap<i32, Registered>>,
     next_process_id: AtomicI32,
     stopping: AtomicBool,
+    started_us: i64,
 }
 
 /// A session as others see it.
@@ -36,6 +38,7 @@ struct Registered {
     secret: i32,
     interrupts: Arc<Interrupts>,
     waker: Arc<Mutex<Option<Box<dyn Fn() + Send + Sync>>>>,
+    activity: SharedActivity,
 }
 
 /// A session's entry in the register of sessions, which goes when this is dropped.
@@ -43,6 +46,7 @@ pub(crate) struct Registration {
     instance: Arc<Instance>,
     pub process_id: i32,
     pub secret: i32,
+    pub activity: SharedActivity,
     waker: Arc<Mutex<Option<Box<dyn Fn() + Send + Sync>>>>,
 }
 
@@ -75,6 +79,7 @@ impl Instance {
             sessions: Mutex::default(),
             next_process_id: AtomicI32::new(1),
             stopping: AtomicBool::new(false),
+            started_us: redoubt_functions::timestamp::now_us(),
         })
     }
 
@@ -94,6 +99,25 @@ impl Instance {
     /// When this writer is fenced or failed; what was to be told is then in doubt.
     pub async fn wait_durable(&self, lsn: Lsn) -> PgResult<()> {
         if self.durability.vdl() >= lsn { Ok(()) } else { self.durability.wait(lsn).await }
+    }
+
+    /// How far the log is durable.
+    pub(crate) fn durable_end(&self) -> Lsn {
+        self.durability.vdl()
+    }
+
+    /// When the server started, microseconds since 2000-01-01 UTC.
+    pub(crate) fn started_us(&self) -> i64 {
+        self.started_us
+    }
+
+    /// What each session does, in order of process id.
+    pub(crate) fn activities(&self) -> Vec<(i32, Activity)> {
+        let sessions = self.sessions.lock();
+        let mut all: Vec<_> =
+            sessions.iter().map(|(pid, session)| (*pid, session.activity.lock().clone())).collect();
+        all.sort_unstable_by_key(|(pid, _)| *pid);
+        all
     }
 
     /// Cancels the statement that a session runs, if the secret is the session's own.
@@ -158,9 +182,15 @@ impl Instance {
             .map_err(|error| PgError::internal(format!("no random numbers: {error}")))?;
         let secret = i32::from_be_bytes(bytes);
         let waker = Arc::default();
-        let registered = Registered { secret, interrupts: backend(process_id), waker: Arc::clone(&waker) };
+        let activity = SharedActivity::default();
+        let registered = Registered {
+            secret,
+            interrupts: backend(process_id),
+            waker: Arc::clone(&waker),
+            activity: activity.clone(),
+        };
         sessions.insert(process_id, registered);
-        Ok(Registration { instance: self.clone(), process_id, secret, waker })
+        Ok(Registration { instance: self.clone(), process_id, secret, activity, waker })
     }
 }
 

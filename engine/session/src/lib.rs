@@ -5,6 +5,7 @@
 //! ARCHITECTURE.md, "How a session runs".
 
 mod access;
+mod activity;
 mod block;
 mod client;
 mod ddl;

@@ -5,7 +5,7 @@ use crate::functions;
 use redoubt_catalog::{Index, Relation};
 use redoubt_error::PgResult;
 use redoubt_exec::Relations;
-use redoubt_functions::ScalarFn;
+use redoubt_functions::{ScalarFn, SrfFn};
 use redoubt_plan::FactsHost;
 
 impl FactsHost for Access<'_> {
@@ -20,5 +20,9 @@ impl FactsHost for Access<'_> {
 
     fn function(&self, source: &str) -> Option<ScalarFn> {
         functions::find(source)
+    }
+
+    fn set_function(&self, source: &str) -> Option<SrfFn> {
+        functions::find_set(source)
     }
 }

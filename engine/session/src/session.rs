@@ -57,6 +57,8 @@ pub struct Session {
     pub(crate) registration: Registration,
     pub(crate) catalog: SessionCatalog,
     pub(crate) settings: Settings,
+    /// What `set_config` has made of them in the statement that runs; they take effect when it ends.
+    pub(crate) changed_settings: RefCell<Option<Box<Settings>>>,
     pub(crate) block: Block,
     pub(crate) txn: Option<Txn>,
     pub(crate) prepared: HashMap<String, Arc<Prepared>>,
@@ -123,6 +125,7 @@ impl Session {
             registration,
             catalog: instance.catalog.session(found.database),
             settings,
+            changed_settings: RefCell::new(None),
             block: Block::default(),
             txn: None,
             prepared: HashMap::new(),
@@ -132,6 +135,7 @@ impl Session {
             notices: RefCell::new(Vec::new()),
         };
         session.apply_timeouts();
+        session.report_start();
         Ok(session)
     }
 
@@ -290,6 +294,7 @@ impl Session {
     /// A statement failed: undoes what the failure undoes. Inside a block the transaction's work is given
     /// up at once, its locks too, except that savepoints keep what came before them.
     pub(crate) fn fail(&mut self) {
+        self.changed_settings.take();
         match self.block.fail() {
             State::Idle | State::Implicit => self.abort(),
             State::Block if self.block.depth() > 0 => {
@@ -323,6 +328,14 @@ impl Session {
             if severity >= least || severity == Severity::Info {
                 client.report(&notice, statement);
             }
+        }
+    }
+
+    /// Puts what `set_config` has done in a statement that succeeded into effect.
+    pub(crate) fn adopt_changed_settings(&mut self) {
+        if let Some(changed) = self.changed_settings.take() {
+            self.settings = *changed;
+            self.apply_timeouts();
         }
     }
 

@@ -19,8 +19,11 @@ impl Session {
     /// Fatal ones only.
     pub fn simple_query(&mut self, text: &str, client: &mut dyn Client) -> PgResult<()> {
         self.begin_message();
+        self.report_running(text);
         let result = self.run_statements(text, client);
-        self.settle(result, text, client)
+        let settled = self.settle(result, text, client);
+        self.report_waiting();
+        settled
     }
 
     /// A message has arrived: the clock is read, and a cancel that came too late is forgotten.
@@ -111,6 +114,7 @@ impl Session {
             client.row_description(&columns);
         }
         let tag = self.run_plan(planned, params, &columns, client)?;
+        self.adopt_changed_settings();
         self.txn().advance_command()?;
         Ok(tag)
     }

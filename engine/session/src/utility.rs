@@ -182,7 +182,7 @@ impl Session {
         Ok(texts.join(", "))
     }
 
-    fn setting_level(&self) -> u32 {
+    pub(crate) fn setting_level(&self) -> u32 {
         if self.block.status() == b'I' { 0 } else { self.block.depth() as u32 + 1 }
     }
 

@@ -97,6 +97,11 @@ impl Backend {
         self.interrupts.check()
     }
 
+    /// The lock that it waits for, if it waits for one.
+    pub fn waits_for(&self) -> Option<LockTag> {
+        self.waiting_for.lock().map(|(tag, _)| tag)
+    }
+
     /// The position that must be durable before anything that this connection has seen or done may be told to
     /// its client, other than a bare command tag inside a transaction block (engine.md, "Visibility order").
     pub fn dependency(&self) -> Lsn {

@@ -10,7 +10,7 @@ use crate::scan::*;
 use crate::slot::Slot;
 use redoubt_analyze::query::*;
 use redoubt_error::{PgError, PgResult};
-use redoubt_functions::{Datum, set_returning, types};
+use redoubt_functions::{Datum, types};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -245,7 +245,7 @@ impl Builder<'_> {
             call.args.iter().enumerate().map(|(index, arg)| (arg, args.plus(index))).collect();
         let program = self.compile_all_into(pairs)?;
         let proc = self.ctx.catalog.proc(call.proc_oid)?;
-        let function = proc.as_ref().and_then(|proc| set_returning(&proc.source));
+        let function = proc.as_ref().and_then(|proc| self.ctx.catalog.set_function(&proc.source));
         let site = self.site(CallSite {
             arg_types: call.arg_types.clone().into(),
             result_type: call.ty.type_oid,
