@@ -3,7 +3,8 @@
 use crate::array_io::ElementType;
 use crate::{Datum, Env, Oid, TypeRef, types};
 use crate::{
-    array_io, boolean, bytea, date, float, integer, interval, numeric_io, reg, system_types, text, timestamp,
+    array_io, boolean, bytea, catalog_types, date, float, integer, interval, numeric_io, reg, system_types,
+    text, timestamp,
 };
 use redoubt_error::{PgError, PgResult, code};
 
@@ -47,6 +48,10 @@ pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
         types::XID => &integer::XID_IO,
         types::CID => &integer::CID_IO,
         types::XID8 => &integer::XID8_IO,
+        types::ACLITEM => &catalog_types::ACLITEM_IO,
+        types::PG_NODE_TREE => &catalog_types::NODE_TREE_IO,
+        types::PG_NDISTINCT => &catalog_types::NDISTINCT_IO,
+        types::PG_DEPENDENCIES => &catalog_types::DEPENDENCIES_IO,
         types::REGPROC => &reg::REGPROC_IO,
         types::REGPROCEDURE => &reg::REGPROCEDURE_IO,
         types::REGOPER => &reg::REGOPER_IO,

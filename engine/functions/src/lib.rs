@@ -18,6 +18,7 @@ mod binary;
 mod boolean;
 mod bytea;
 mod calendar;
+mod catalog_types;
 pub mod compare;
 mod composite;
 mod date;

@@ -436,7 +436,10 @@ pub(crate) fn value_text<'a>(
     value: &'a Datum,
     type_oid: Oid,
 ) -> PgResult<Cow<'a, str>> {
-    if let Datum::Text(text) = value {
+    // All that are kept as text read as they are kept, except what has names in the place of OIDs.
+    if let Datum::Text(text) = value
+        && type_oid != types::ACLITEM
+    {
         return Ok(Cow::Borrowed(text));
     }
     crate::io::output_string(value, type_oid, ctx.env).map(Cow::Owned)

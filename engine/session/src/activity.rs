@@ -108,8 +108,7 @@ impl Session {
         let mut row = self.registration.activity.lock();
         row.doing = doing;
         row.state_change_us = timestamp::now_us();
-        row.transaction_start_us =
-            if doing == Doing::Idle { 0 } else { self.facts.transaction_timestamp_us };
+        row.transaction_start_us = if doing == Doing::Idle { 0 } else { self.facts.transaction_timestamp_us };
         let name = self.settings.text(Parameter::ApplicationName);
         if row.application_name != name {
             row.application_name.clear();

@@ -9,8 +9,8 @@ use redoubt_functions::{CallContext, Datum, ScalarFn, builtin};
 
 use crate::env::StatementEnv;
 use redoubt_functions::{Attribute, Oid, RecordValue, Rows, SrfFn, TupleDesc, set_returning, types};
-use std::sync::Arc;
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 mod activity;

@@ -39,7 +39,8 @@ fn expand(call: &Call, ctx: &PlannerContext<'_>) -> PgResult<Option<Expr>> {
     if !arguments_may_move(call, &mut body, simple) {
         return Ok(None);
     }
-    let needs_guard = body.strict && !(simple && is_strict_in(&body.query.target_list[0].expr, call.args.len()));
+    let needs_guard =
+        body.strict && !(simple && is_strict_in(&body.query.target_list[0].expr, call.args.len()));
     let value = if simple {
         let mut value = body.query.target_list.swap_remove(0).expr;
         visit::rewrite(&mut value, 0, &mut |node, depth| put_argument(node, depth, &call.args));
@@ -93,9 +94,11 @@ fn arguments_may_move(call: &Call, body: &mut SqlBody, simple: bool) -> bool {
         true
     });
     call.args.iter().zip(uses).all(|(arg, uses)| {
-        let volatile = visit::any(arg, &mut |node, _| matches!(node, Expr::Call(call) if call.volatility == 'v'));
-        let nested =
-            visit::any(arg, &mut |node, _| matches!(node, Expr::SubLink(_) | Expr::Aggregate(_) | Expr::WindowFunc(_)));
+        let volatile =
+            visit::any(arg, &mut |node, _| matches!(node, Expr::Call(call) if call.volatility == 'v'));
+        let nested = visit::any(arg, &mut |node, _| {
+            matches!(node, Expr::SubLink(_) | Expr::Aggregate(_) | Expr::WindowFunc(_))
+        });
         (!volatile || (simple && uses == 1 && !body.strict)) && (!nested || (simple && uses <= 1))
     })
 }

@@ -63,12 +63,16 @@ fn signal(env: &Env<'_>, pid: i32, interrupt: Interrupt) -> PgResult<Datum> {
         return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
     }
     let own = env.facts.user_oid;
-    if !env.catalog.has_privileges_of(own, other.user)? && !env.catalog.has_privileges_of(own, SIGNAL_BACKEND)? {
+    if !env.catalog.has_privileges_of(own, other.user)?
+        && !env.catalog.has_privileges_of(own, SIGNAL_BACKEND)?
+    {
         let message = match interrupt {
             Interrupt::Cancel => {
                 "must be a member of the role whose query is being canceled or member of pg_signal_backend"
             }
-            _ => "must be a member of the role whose process is being terminated or member of pg_signal_backend",
+            _ => {
+                "must be a member of the role whose process is being terminated or member of pg_signal_backend"
+            }
         };
         return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
     }
@@ -94,7 +98,8 @@ fn time(us: i64) -> Datum {
 fn may_see(env: &Env<'_>, other: &Activity) -> PgResult<bool> {
     const READ_ALL_STATS: Oid = 3375;
     let own = env.facts.user_oid;
-    Ok(env.catalog.has_privileges_of(own, other.user)? || env.catalog.has_privileges_of(own, READ_ALL_STATS)?)
+    Ok(env.catalog.has_privileges_of(own, other.user)?
+        || env.catalog.has_privileges_of(own, READ_ALL_STATS)?)
 }
 
 fn activity(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Rows> {

@@ -204,7 +204,8 @@ fn trigger(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
         out += " REFERENCING";
         for (word, name) in transitions {
             if let Some(name) = name {
-                write!(out, " {word} TABLE AS {}", quote_identifier(name)).expect("a String takes all writes");
+                write!(out, " {word} TABLE AS {}", quote_identifier(name))
+                    .expect("a String takes all writes");
             }
         }
     }
@@ -235,8 +236,7 @@ fn column_names(table: &Relation, numbers: &[i16]) -> String {
 
 fn partition_key(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
     let key = [args[0].clone()];
-    let Some(row) =
-        env.catalog.probe::<PgPartitionedTable>(index_oids::PARTITIONED_PARTRELID, &key)?.pop()
+    let Some(row) = env.catalog.probe::<PgPartitionedTable>(index_oids::PARTITIONED_PARTRELID, &key)?.pop()
     else {
         return Ok(Datum::Null);
     };
@@ -300,7 +300,8 @@ fn statistics_object(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult
         .map(|(_, word)| *word)
         .collect();
     // All of them is what CREATE STATISTICS makes when none is named.
-    let listed = if kinds.len() == 3 || kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    let listed =
+        if kinds.len() == 3 || kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
     let table = relation_must(env, row.stxrelid)?;
     let table = env.catalog.relation_name(&table, env.path)?;
     let columns = statistics_list(env, &row)?;

@@ -57,8 +57,7 @@ fn set_config(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum>
     let value = if args[1].is_null() { None } else { Some(args[1].as_str()?) };
     let local = !args[2].is_null() && args[2].as_bool()?;
     let session = env.session;
-    let mut changed =
-        session.changed_settings.take().unwrap_or_else(|| Box::new(session.settings.clone()));
+    let mut changed = session.changed_settings.take().unwrap_or_else(|| Box::new(session.settings.clone()));
     let result = changed
         .set(name, value, local, session.setting_level(), env.facts.superuser)
         .and_then(|()| changed.show(name));
@@ -79,9 +78,9 @@ fn current_schemas(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<D
     let mut names = Vec::new();
     for oid in env.path {
         let Some(schema) = env.catalog.namespace_by_oid(*oid)? else { continue };
-        let is_named = named
-            .iter()
-            .any(|name| *name == *schema.nspname || (name == "$user" && *env.facts.session_user == *schema.nspname));
+        let is_named = named.iter().any(|name| {
+            *name == *schema.nspname || (name == "$user" && *env.facts.session_user == *schema.nspname)
+        });
         if implicit || is_named {
             names.push(Datum::Text(schema.nspname.clone()));
         }

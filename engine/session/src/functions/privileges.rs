@@ -264,8 +264,7 @@ fn column(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
         name => {
             let name = name.as_str()?;
             let found = relation.desc.position(name);
-            let message =
-                || format!("column \"{name}\" of relation \"{}\" does not exist", relation.name);
+            let message = || format!("column \"{name}\" of relation \"{}\" does not exist", relation.name);
             Some(found.ok_or_else(|| PgError::new(code::UNDEFINED_COLUMN, message()))?)
         }
     };
@@ -412,7 +411,9 @@ fn has_role(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
         let granted = match word.to_ascii_uppercase().as_str() {
             "USAGE" => env.catalog.has_privileges_of(who, of)?,
             "MEMBER" => env.catalog.is_member_of(who, of)?,
-            "USAGE WITH GRANT OPTION" | "USAGE WITH ADMIN OPTION" | "MEMBER WITH GRANT OPTION"
+            "USAGE WITH GRANT OPTION"
+            | "USAGE WITH ADMIN OPTION"
+            | "MEMBER WITH GRANT OPTION"
             | "MEMBER WITH ADMIN OPTION" => is_admin(env, who, of)?,
             _ => {
                 let message = format!("unrecognized privilege type: \"{word}\"");
@@ -485,8 +486,7 @@ fn make_item(_: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
         privileges = privileges.union(found);
     }
     let grant_options = if args[3].as_bool()? { privileges } else { Privileges::NONE };
-    let item =
-        AclItem { grantee: args[0].as_oid()?, grantor: args[1].as_oid()?, privileges, grant_options };
+    let item = AclItem { grantee: args[0].as_oid()?, grantor: args[1].as_oid()?, privileges, grant_options };
     Ok(Datum::text(item.to_string()))
 }
 

@@ -120,7 +120,8 @@ fn argument_list(env: &Env<'_>, row: &PgProc, shown: Shown) -> PgResult<String> 
             text.push(' ');
         }
         text += &env.catalog.format_type(argument.type_oid, None, env.path)?;
-        let default = argument.input.and_then(|at| at.checked_sub(first_default)).and_then(|at| defaults.get(at));
+        let default =
+            argument.input.and_then(|at| at.checked_sub(first_default)).and_then(|at| defaults.get(at));
         if let Some(default) = default {
             write!(text, " DEFAULT {default}").expect("a String takes all writes");
         }
@@ -179,7 +180,8 @@ fn argument_default(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<
     let Some(row) = env.catalog.proc_by_oid(args[0].as_oid()?)? else { return Ok(Datum::Null) };
     let number = args[1].as_int4()?;
     let all = arguments_of(&row);
-    let argument = usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).and_then(|at| all.get(at));
+    let argument =
+        usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).and_then(|at| all.get(at));
     let Some(input) = argument.and_then(|argument| argument.input) else { return Ok(Datum::Null) };
     let defaults = default_texts(env, &row)?;
     let first = usize::try_from(row.pronargs).unwrap_or(0).saturating_sub(defaults.len());

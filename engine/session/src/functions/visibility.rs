@@ -87,9 +87,8 @@ fn operator_is_visible(env: &StatementEnv<'_>, _: &CallContext<'_>, args: &[Datu
 
 /// The object found first along a path, of several with one name in different schemas.
 fn first_in_path(path: &[Oid], namesakes: Vec<(Oid, Oid)>) -> Option<Oid> {
-    path.iter().find_map(|schema| {
-        namesakes.iter().find(|(namespace, _)| namespace == schema).map(|(_, oid)| *oid)
-    })
+    path.iter()
+        .find_map(|schema| namesakes.iter().find(|(namespace, _)| namespace == schema).map(|(_, oid)| *oid))
 }
 
 /// Visibility of the kinds of object that few look up by name: their catalogs are read.
@@ -135,8 +134,9 @@ fn own_temp_schema(env: &StatementEnv<'_>) -> PgResult<Option<Oid>> {
 
 fn is_other_temp_schema(env: &StatementEnv<'_>, _: &CallContext<'_>, args: &[Datum]) -> PgResult<Datum> {
     let oid = args[0].as_oid()?;
-    let temporary = env.catalog.namespace_by_oid(oid)?.is_some_and(|row| {
-        row.nspname.starts_with("pg_temp_") || row.nspname.starts_with("pg_toast_temp_")
-    });
+    let temporary = env
+        .catalog
+        .namespace_by_oid(oid)?
+        .is_some_and(|row| row.nspname.starts_with("pg_temp_") || row.nspname.starts_with("pg_toast_temp_"));
     Ok(Datum::Bool(temporary && own_temp_schema(env)? != Some(oid)))
 }
