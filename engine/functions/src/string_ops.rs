@@ -4,7 +4,7 @@
 
 use crate::args::builtins;
 use crate::text::{NAME_MAX_BYTES, bpchar_key};
-use crate::{Datum, Oid};
+use crate::{Datum, Oid, types};
 use redoubt_error::{PgError, PgResult, code};
 use std::borrow::Cow;
 use std::cmp::Ordering;
