@@ -4,14 +4,12 @@ use super::{Family, SetFamily, all_rows, columns, row, session_functions, sessio
 use crate::activity::{Activity, Doing};
 use crate::env::StatementEnv;
 use redoubt_error::{PgError, PgResult, Severity, code};
-use redoubt_functions::{ArrayValue, CallContext, Datum, Oid, Rows, types};
+use redoubt_functions::{CallContext, Datum, Oid, Rows, types};
 use redoubt_txn::{Interrupt, LockInfo, LockTag};
-use std::sync::Arc;
 
 pub(super) const BUILTINS: Family = session_functions! {
     "pg_cancel_backend": cancel;
     "pg_terminate_backend": terminate;
-    "pg_blocking_pids": blocking;
     "pg_stat_get_backend_pid": backend_pid;
     "pg_stat_get_backend_dbid": backend_database;
     "pg_stat_get_backend_userid": backend_user;
@@ -77,16 +75,6 @@ fn signal(env: &Env<'_>, pid: i32, interrupt: Interrupt) -> PgResult<Datum> {
         return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
     }
     Ok(Datum::Bool(env.facts.instance.interrupt(pid, interrupt, None)))
-}
-
-fn blocking(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
-    let pid = args[0].as_int4()?;
-    let txns = env.facts.instance.engine.txns();
-    let mut pids = Vec::new();
-    if let Some(backend) = txns.backends().iter().find(|backend| backend.pid() == pid) {
-        pids = txns.locks().blockers(backend).iter().map(|blocker| Datum::Int4(blocker.pid())).collect();
-    }
-    Ok(Datum::Array(Arc::new(ArrayValue::from_elems(types::INT4, pids))))
 }
 
 /// A time that may be missing.
