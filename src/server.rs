@@ -57,6 +57,7 @@ pub(crate) fn run(start: &Start) -> Result<(), String> {
     engine.sweep_storage().map_err(|error| format!("storage could not be freed: {}", error.message()))?;
     let port = settings.int(Parameter::Port);
     let instance = Instance::new(engine, catalog, settings, Box::new(VolumeEnd(volume)));
+    instance.start_autovacuum().map_err(|error| format!("could not start threads: {error}"))?;
     tracing::info!(
         port,
         ready_after_ms = started.elapsed().as_millis() as u64,

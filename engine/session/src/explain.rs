@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::client::{Client, Format, OutputColumn};
+use crate::options::option_boolean;
 use crate::run::{Planned, fetch};
 use crate::session::Session;
 use redoubt_analyze::Params;
@@ -94,14 +95,14 @@ fn options(elements: &[DefElem]) -> PgResult<Options> {
     let (mut timing, mut summary, mut buffers) = (None, None, false);
     for element in elements {
         match element.name.as_str() {
-            "analyze" => analyze = boolean(element)?,
-            "verbose" => shown.verbose = boolean(element)?,
-            "costs" => shown.costs = boolean(element)?,
-            "buffers" => buffers = boolean(element)?,
-            "wal" => wal = boolean(element)?,
-            "settings" => settings = boolean(element)?,
-            "timing" => timing = Some(boolean(element)?),
-            "summary" => summary = Some(boolean(element)?),
+            "analyze" => analyze = option_boolean(element)?,
+            "verbose" => shown.verbose = option_boolean(element)?,
+            "costs" => shown.costs = option_boolean(element)?,
+            "buffers" => buffers = option_boolean(element)?,
+            "wal" => wal = option_boolean(element)?,
+            "settings" => settings = option_boolean(element)?,
+            "timing" => timing = Some(option_boolean(element)?),
+            "summary" => summary = Some(option_boolean(element)?),
             "format" => shown.format = format(element)?,
             other => {
                 let message = format!("unrecognized EXPLAIN option \"{other}\"");
@@ -128,19 +129,6 @@ fn options(elements: &[DefElem]) -> PgResult<Options> {
     shown.timing = timing.unwrap_or(analyze);
     shown.summary = summary.unwrap_or(analyze);
     Ok(Options { shown, analyze, settings })
-}
-
-/// An option's Boolean value, as PostgreSQL's `defGetBoolean` reads it.
-fn boolean(element: &DefElem) -> PgResult<bool> {
-    let Some(text) = element.string() else { return Ok(true) };
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "on" | "1" => Ok(true),
-        "false" | "off" | "0" => Ok(false),
-        _ => {
-            let message = format!("{} requires a Boolean value", element.name.as_str());
-            Err(PgError::new(code::SYNTAX_ERROR, message))
-        }
-    }
 }
 
 fn format(element: &DefElem) -> PgResult<ExplainFormat> {

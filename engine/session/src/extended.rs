@@ -288,6 +288,7 @@ impl Session {
             return Ok(());
         }
         portal.finished = true;
+        self.count_changes(&planned.plan, execution.processed());
         let tag = tag(&planned.plan, rows, execution.processed());
         self.txn().advance_command()?;
         let text = portal.prepared.text.clone();

@@ -2,6 +2,7 @@
 
 use crate::activity::{Activity, SharedActivity};
 use crate::settings::{Parameter, Settings};
+use crate::vacuum::{Autovacuum, TableCounters};
 use parking_lot::Mutex;
 use redoubt_access::Engine;
 use redoubt_catalog::Catalog;
@@ -31,6 +32,9 @@ pub struct Instance {
     next_process_id: AtomicI32,
     stopping: AtomicBool,
     started_us: i64,
+    /// How much tables have changed.
+    pub(crate) counters: TableCounters,
+    pub(crate) autovacuum: Arc<Autovacuum>,
 }
 
 /// A session as others see it.
@@ -80,6 +84,8 @@ impl Instance {
             next_process_id: AtomicI32::new(1),
             stopping: AtomicBool::new(false),
             started_us: redoubt_functions::timestamp::now_us(),
+            counters: TableCounters::default(),
+            autovacuum: Arc::default(),
         })
     }
 
@@ -139,6 +145,7 @@ impl Instance {
     /// Ends all sessions and admits no more.
     pub fn shut_down(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.autovacuum.stop();
         for session in self.sessions.lock().values() {
             raise(session, Interrupt::Terminate);
         }

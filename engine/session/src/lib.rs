@@ -15,6 +15,7 @@ mod extended;
 mod functions;
 mod instance;
 mod login;
+mod options;
 mod plan_cache;
 mod plan_catalog;
 mod planner_settings;
@@ -23,6 +24,7 @@ mod session;
 pub mod settings;
 mod simple;
 mod utility;
+mod vacuum;
 mod waiting;
 
 pub use client::{Client, Format, OutputColumn};

@@ -51,3 +51,18 @@ pub(crate) fn find(
     }
     Ok(Found { database: row.oid, user: role.oid, superuser: role.rolsuper })
 }
+
+/// The name of a database, by the shared catalogs; `None` if there is none that takes connections.
+pub(crate) fn database_name(instance: &Instance, database: Oid) -> PgResult<Option<Arc<str>>> {
+    let backend = instance.engine.txns().connect(0);
+    let name = (|| {
+        let txn = instance.engine.txns().begin(&backend, Isolation::ReadCommitted);
+        let snapshot = txn.statement_snapshot()?;
+        let session = instance.catalog.session(TEMPLATE1);
+        let store = PageStore::new(&instance.engine, &instance.catalog, &session, &txn, &snapshot);
+        let row = session.view_of(&store, snapshot.lsn()).database_by_oid(database)?;
+        Ok(row.filter(|row| row.datallowconn).map(|row| row.datname.clone()))
+    })();
+    instance.engine.txns().disconnect(&backend);
+    name
+}

@@ -4,15 +4,17 @@ use crate::access::Access;
 use crate::client::{Client, Format, OutputColumn};
 use crate::session::Session;
 use crate::settings::Parameter;
+use crate::vacuum::Changes;
 use redoubt_analyze::query::{CommandType, Perms};
 use redoubt_analyze::{AnalyzeContext, Params, analyze_statement};
+use redoubt_catalog::Relation;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::{ExecContext, Execution, Storage};
 use redoubt_functions::{Datum, Oid};
 use redoubt_plan::facts::PlannerContext;
-use redoubt_plan::node::Plan;
+use redoubt_plan::node::{NodeKind, Plan};
 use redoubt_plan::range::RangeKind;
-use redoubt_sql::tree::DmlStatement;
+use redoubt_sql::tree::{DmlStatement, ObjectName};
 use redoubt_txn::{LockMode, LockOutcome, LockTag, LockWait};
 use std::sync::Arc;
 
@@ -139,6 +141,29 @@ impl Session {
         Ok(any_new)
     }
 
+    /// The relation that a name stands for.
+    ///
+    /// # Errors
+    /// `3F000`, `42P01` when there is none.
+    pub(crate) fn named_relation(&self, access: &Access<'_>, name: &ObjectName) -> PgResult<Arc<Relation>> {
+        let catalog = access.catalog();
+        let last = name.last().as_str();
+        let found = match name.schema() {
+            None => catalog.relation_in_path(&access.path, last)?,
+            Some(schema) => {
+                let namespace = catalog.namespace_by_name(schema.as_str())?.ok_or_else(|| {
+                    let message = format!("schema \"{}\" does not exist", schema.name);
+                    PgError::new(code::INVALID_SCHEMA_NAME, message)
+                })?;
+                catalog.relation_by_name(namespace.oid, last)?
+            }
+        };
+        found.ok_or_else(|| {
+            let message = format!("relation \"{}\" does not exist", name.dotted());
+            PgError::new(code::UNDEFINED_TABLE, message)
+        })
+    }
+
     /// Locks one relation until the transaction ends; says whether the lock is new.
     pub(crate) fn lock_relation(&self, access: &Access<'_>, relid: Oid, mode: LockMode) -> PgResult<bool> {
         let shared =
@@ -164,7 +189,29 @@ impl Session {
         let cost = planned.plan.nodes[planned.plan.root.index()].estimate.total;
         let mut run = || fetch(self, &access, &mut execution, columns, u64::MAX, client);
         let rows = if cost > LONG_STATEMENT_COST { redoubt_buffer::blocking(run) } else { run() }?;
+        self.count_changes(&planned.plan, execution.processed());
         Ok(tag(&planned.plan, rows.0, execution.processed()))
+    }
+}
+
+impl Session {
+    /// Notes for autovacuum how many rows a statement has changed.
+    pub(crate) fn count_changes(&self, plan: &Plan, processed: u64) {
+        if plan.read_only || processed == 0 {
+            return;
+        }
+        let target = plan.nodes.iter().find_map(|node| match &node.kind {
+            NodeKind::ModifyTable(modify) => Some((modify.relid, modify.operation)),
+            _ => None,
+        });
+        let Some((relid, operation)) = target else { return };
+        let changes = match operation {
+            CommandType::Insert => Changes { inserted: processed, ..Changes::default() },
+            CommandType::Update => Changes { updated: processed, ..Changes::default() },
+            CommandType::Delete => Changes { deleted: processed, ..Changes::default() },
+            CommandType::Select => return,
+        };
+        self.facts.instance.counters.changed((self.facts.database, relid), changes);
     }
 }
 

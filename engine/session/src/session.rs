@@ -240,8 +240,18 @@ impl Session {
 
     /// Commits the transaction, if one runs. The answer is held until the commit is durable.
     pub(crate) fn commit(&mut self, client: &mut dyn Client) -> PgResult<()> {
+        if let Some(lsn) = self.commit_unanswered()?
+            && self.settings.text(Parameter::SynchronousCommit) != "off"
+        {
+            client.hold_until(lsn);
+        }
+        Ok(())
+    }
+
+    /// Commits the transaction, if one runs, where nobody waits for the answer. Returns the commit's place in the log.
+    pub(crate) fn commit_unanswered(&mut self) -> PgResult<Option<Lsn>> {
         self.portals.clear();
-        let Some(txn) = self.txn.take() else { return Ok(()) };
+        let Some(txn) = self.txn.take() else { return Ok(None) };
         let level = u32::from(self.block.state() != State::Idle);
         let pending = self.catalog.begin_commit();
         let changed_catalogs = pending.is_some();
@@ -254,13 +264,10 @@ impl Session {
                 }
                 self.catalog.transaction_ended();
                 self.settings.end_level(level, true);
-                if self.settings.text(Parameter::SynchronousCommit) != "off" {
-                    client.hold_until(lsn);
-                }
                 if changed_catalogs {
                     self.sweep_storage();
                 }
-                Ok(())
+                Ok(Some(lsn))
             }
             Err(error) => {
                 drop(pending);

@@ -31,6 +31,7 @@ impl Session {
             UtilityStatement::Drop(drop) => self.drop_objects(drop)?,
             // Checkpoints are what this design does without: there is nothing to flush.
             UtilityStatement::Checkpoint => {}
+            UtilityStatement::Vacuum(vacuum) => self.vacuum(vacuum, client)?,
             UtilityStatement::NotYet { what } => return Err(PgError::unsupported(what)),
             other => return Err(PgError::unsupported(other.tag())),
         }
