@@ -11,7 +11,7 @@ use super::path::{self, Path, PathKey, PathKind};
 use super::relset::RelSet;
 use crate::walk;
 use redoubt_analyze::query::*;
-use redoubt_error::PgResult;
+use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Datum;
 use std::rc::Rc;
 
@@ -157,6 +157,7 @@ impl LevelPlanner<'_, '_> {
         loop {
             let mut calls: Vec<Expr> = Vec::new();
             for entry in &self.query.target_list {
+                check_unconditional(&entry.expr)?;
                 innermost_sets(&entry.expr, &mut calls);
             }
             if calls.is_empty() {
@@ -245,11 +246,8 @@ impl LevelPlanner<'_, '_> {
             self.add(&mut result, path);
         }
         if result.is_empty() {
-            return Err(redoubt_error::PgError::new(
-                redoubt_error::code::FEATURE_NOT_SUPPORTED,
-                "could not implement DISTINCT",
-            )
-            .detail("Some of the datatypes only support hashing, while others only support sorting."));
+            return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, "could not implement DISTINCT")
+                .detail("Some of the datatypes only support hashing, while others only support sorting."));
         }
         Ok(result)
     }
@@ -358,6 +356,37 @@ fn extend_order(wanted: &[PathKey], order: &[PathKey]) -> Vec<PathKey> {
         }
     }
     result
+}
+
+/// What returns a set must be called for every row.
+fn check_unconditional(expr: &Expr) -> PgResult<()> {
+    let mut found = None;
+    walk::visit(expr, 0, &mut |node, depth| {
+        let what = match node {
+            Expr::Case { .. } => "CASE",
+            Expr::Coalesce { .. } => "COALESCE",
+            _ => return depth == 0 && found.is_none(),
+        };
+        walk::visit(node, depth, &mut |inner, depth| {
+            if let Expr::Call(call) = inner
+                && call.returns_set
+                && depth == 0
+            {
+                found = Some((what, call.position));
+            }
+            found.is_none()
+        });
+        false
+    });
+    match found {
+        None => Ok(()),
+        Some((what, position)) => Err(PgError::new(
+            code::FEATURE_NOT_SUPPORTED,
+            format!("set-returning functions are not allowed in {what}"),
+        )
+        .hint("You might be able to move the set-returning function into a LATERAL FROM item.")
+        .at(position)),
+    }
 }
 
 /// Set-returning calls without a set-returning call among their arguments.

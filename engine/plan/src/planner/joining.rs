@@ -9,7 +9,7 @@ use super::level::{JoinRel, LevelPlanner, SpecialJoin};
 use super::path::Path;
 use super::relset::RelSet;
 use crate::join::JoinType;
-use redoubt_error::{PgError, PgResult};
+use redoubt_error::{PgError, PgResult, code};
 use std::rc::Rc;
 
 /// From this many relations on, the search is greedy instead of exhaustive (`geqo_threshold`).
@@ -60,6 +60,12 @@ impl LevelPlanner<'_, '_> {
             let mut made: Vec<RelSet> = Vec::new();
             self.search_level(&levels, level, &mut made)?;
             if made.is_empty() && level == count {
+                if self.special.iter().any(|special| special.join == JoinType::Full) {
+                    return Err(PgError::new(
+                        code::FEATURE_NOT_SUPPORTED,
+                        "FULL JOIN is only supported with merge-joinable or hash-joinable join conditions",
+                    ));
+                }
                 return Err(PgError::internal(format!("failed to build any {count}-way joins")));
             }
             levels.push(made);

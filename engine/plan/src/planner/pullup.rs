@@ -276,12 +276,19 @@ impl LevelPlanner<'_, '_> {
             unreachable!("only subqueries are dissolved")
         };
         let mut query = std::mem::replace(&mut **query, empty_query());
+        let lateral = self.query.rtable[local].lateral;
         self.query.rtable[local].kind = RteKind::Join;
         self.builder.fold_query(&mut query)?;
         let values: Vec<Expr> =
             query.target_list.iter().filter(|entry| !entry.junk).map(|entry| entry.expr.clone()).collect();
         let inner = join_tree(std::mem::take(&mut query.jointree));
         self.adopt_ranges(&inner, &mut query);
+        if lateral {
+            // What the subquery refers to, its FROM items refer to now.
+            for adopted in inner.relids().iter() {
+                self.query.rtable[self.builder.local_index[adopted]].lateral = true;
+            }
+        }
         let inner = self.pull_up_sublinks(inner);
         let mut inner = Some(inner);
         replace_rel(tree, range, &mut inner);

@@ -13,14 +13,15 @@ use redoubt_plan::{NodeId, SlotSet};
 pub(crate) struct SortedState {
     id: NodeId,
     child: PlanState,
-    /// The input's slots hold the first row of the next group.
-    pending: bool,
+    /// The first row of the next group, as the input delivered it: finishing a group's calls and what is
+    /// computed on it write the input's slots.
+    pending: Option<Vec<Datum>>,
     done: bool,
 }
 
 impl SortedState {
     pub(crate) fn new(id: NodeId, child: PlanState) -> Self {
-        SortedState { id, child, pending: false, done: false }
+        SortedState { id, child, pending: None, done: false }
     }
 }
 
@@ -31,26 +32,29 @@ impl Node for SortedState {
         }
         let node = aggregation(x, self.id);
         let plain = node.strategy == AggStrategy::Plain;
-        if !self.pending {
-            self.pending = self.child.next(x)?;
-            if !self.pending {
-                self.done = true;
-                if !plain {
-                    return Ok(false);
-                }
+        let mut found = true;
+        match self.pending.take() {
+            Some(row) => x.write_live(self.child.id(), row),
+            None => found = self.child.next(x)?,
+        }
+        if !found {
+            self.done = true;
+            if !plain {
+                return Ok(false);
             }
         }
         let keys: Vec<Datum> = node.keys.iter().map(|key| x.get(key.slot).clone()).collect();
         let carried: Vec<Datum> = node.carried.iter().map(|(from, _)| x.get(*from).clone()).collect();
         let mut states = new_states(&node.calls);
-        while self.pending {
+        while found {
             for (call, state) in node.calls.iter().zip(states.iter_mut()) {
                 x.accumulate(call, state)?;
             }
             x.ctx.check_for_interrupts()?;
             if !self.child.next(x)? {
-                (self.pending, self.done) = (false, true);
+                (found, self.done) = (false, true);
             } else if !same_group(x, node, &keys)? {
+                self.pending = Some(x.read_live(self.child.id()));
                 break;
             }
         }
@@ -67,7 +71,7 @@ impl Node for SortedState {
     }
 
     fn rescan(&mut self, x: &mut Exec<'_>, changed: &SlotSet) -> PgResult<()> {
-        (self.pending, self.done) = (false, false);
+        (self.pending, self.done) = (None, false);
         self.child.rescan(x, changed)
     }
 }
