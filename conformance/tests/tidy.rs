@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("node", &["page", "protocol", "io"]),
     ("client", &["page", "protocol"]),
     ("embedded", &["page", "protocol", "io", "node", "client"]),
+    ("quic", &["page", "protocol", "node", "client"]),
     ("error", &[]),
     ("functions", &["error"]),
     ("sql", &["error"]),

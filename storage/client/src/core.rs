@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Condvar, Mutex};
 use redoubt_page::{Lsn, PgId};
 use redoubt_protocol::{
-    Address, Append, Message, NodeId, Refusal, RequestId, SegmentId, Status, WriterCore, WriterEvent,
+    Address, Append, AskStatus, Message, NodeId, Refusal, RequestId, SegmentId, SegmentView, Status,
+    WriterCore, WriterEvent,
 };
 
 use crate::error::VolumeError;
@@ -65,6 +66,8 @@ pub(crate) struct Writing {
     announce: bool,
     /// The highest position that nodes wanted to hear of and were told.
     announced: u64,
+    /// VDL and read floor at the last tick that announced them.
+    ticked: (Lsn, Lsn),
     /// Segments that cannot serve, and why.
     pub(crate) failed: Vec<(Address, Refusal)>,
 }
@@ -150,6 +153,7 @@ impl Core {
             is_dirty: Vec::new(),
             announce: false,
             announced: 0,
+            ticked: (vdl, floor),
             failed: Vec::new(),
         };
         (0..groups).for_each(|pg| writing.connect_group(PgId::new(pg as u32)));
@@ -211,6 +215,57 @@ impl Core {
     /// The floor the engine wants.
     pub(crate) fn read_floor(&self) -> Lsn {
         Lsn::new(self.read_floor.load(Ordering::SeqCst))
+    }
+
+    /// A connection to a node stands or has ended.
+    pub(crate) fn set_reachable(&self, node: NodeId, is_reachable: bool) {
+        let mut writing = self.writing.lock();
+        for pg in (0..writing.writer.group_count() as u32).map(PgId::new) {
+            let on_node = |view: &SegmentView| writing.nodes.get(&view.segment) == Some(&node);
+            let there: Vec<_> = writing.writer.segments(pg).filter(on_node).collect();
+            for view in there {
+                let address = Address { pg, segment: view.segment };
+                if is_reachable {
+                    writing.writer.on_connected(address);
+                    writing.mark(pg, true);
+                } else {
+                    writing.writer.on_disconnected(address);
+                }
+            }
+        }
+        drop(writing);
+        if is_reachable {
+            self.ring();
+        }
+    }
+
+    /// See `Receiver::tick`.
+    pub(crate) fn tick(&self, resend: bool) {
+        if self.waiters.ended().is_some() {
+            return;
+        }
+        let mut writing = self.writing.lock();
+        if resend {
+            writing.writer.on_tick();
+            writing.mark_all();
+        }
+        let positions = (writing.writer.vdl(), self.read_floor().min(writing.writer.vdl()));
+        if writing.ticked != positions {
+            writing.ticked = positions;
+            writing.announce = true;
+        }
+        // A newer writer has sealed a read quorum of every group, and a write quorum of the first.
+        let first = PgId::new(0);
+        let segments: Vec<_> = writing.writer.segments(first).collect();
+        let questions = segments.iter().filter_map(|view| {
+            let to = Address { pg: first, segment: view.segment };
+            let question = AskStatus { to, request: RequestId::new(0) };
+            Some((*writing.nodes.get(&view.segment)?, Message::AskStatus(question)))
+        });
+        let questions: Vec<_> = questions.collect();
+        drop(writing);
+        questions.into_iter().for_each(|(node, question)| self.transport.send(node, question));
+        self.ring();
     }
 
     /// What there is to send to segments on nodes for which `wanted` is true, up to about `max_bytes` of

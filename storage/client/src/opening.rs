@@ -1,6 +1,6 @@
 //! Making and opening a volume: the driver of the protocol's opening machine.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,8 @@ struct Shared {
     early: Mutex<VecDeque<Message>>,
     arrived: Condvar,
     failed: Mutex<Option<String>>,
+    /// Nodes that the transport has no connection to.
+    unreachable: Mutex<HashSet<NodeId>>,
 }
 
 impl Receiver {
@@ -104,6 +106,31 @@ impl Receiver {
     pub fn positions_wanted(&self, lsn: Lsn) {
         if let Some(core) = self.shared.core.get() {
             core.positions_wanted(lsn);
+        }
+    }
+
+    /// A connection to a node stands, a new one perhaps: whatever was under way on an earlier one is lost.
+    pub fn connected(&self, node: NodeId) {
+        self.shared.unreachable.lock().remove(&node);
+        if let Some(core) = self.shared.core.get() {
+            core.set_reachable(node, true);
+        }
+    }
+
+    /// There is no connection to a node.
+    pub fn disconnected(&self, node: NodeId) {
+        self.shared.unreachable.lock().insert(node);
+        if let Some(core) = self.shared.core.get() {
+            core.set_reachable(node, false);
+        }
+    }
+
+    /// To be called at an interval of some round trips by a transport that can lose messages, or whose nodes
+    /// hear of positions only when they are told: announces positions that moved, asks whether this writer is
+    /// fenced, and with `resend` sends again what made no progress.
+    pub fn tick(&self, resend: bool) {
+        if let Some(core) = self.shared.core.get() {
+            core.tick(resend);
         }
     }
 
@@ -203,6 +230,10 @@ impl Volume {
         if receiver.shared.core.set(Arc::clone(&core)).is_err() {
             panic!("a receiver serves one volume");
         }
+        // Looked at after the core can be found: who comes or goes from here on tells it.
+        let unreachable = receiver.shared.unreachable.lock();
+        unreachable.iter().for_each(|node| core.set_reachable(*node, false));
+        drop(unreachable);
         if let Some(reason) = receiver.failure() {
             core.end(VolumeError::Unavailable(reason));
         }

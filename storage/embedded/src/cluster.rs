@@ -2,29 +2,23 @@
 
 use std::io;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use redoubt_client::{MetadataStore, OpenError, Receiver, Volume, VolumeShape};
 use redoubt_io::portable::{PortableOptions, PortableStorage};
 use redoubt_io::{DirectoryLock, LockError, Storage};
-use redoubt_node::{Counters, Shard, ShardError, ShardHandle, ShardIdentity};
+use redoubt_node::{Counters, ShardError, ShardHandle, ShardIdentity};
 use redoubt_protocol::{NodeId, VolumeId, Zone};
 
 use crate::executor::block_on;
 use crate::metadata::ControlFileMetadata;
 use crate::options::{DeviceKind, EmbeddedOptions, OnFailure};
+use crate::shard_thread::{ShardThread, new_identity, random};
 use crate::wiring::{VolumeOutbound, connect};
 
 /// Six copies of everything, two in each of three zones.
 const NODES: u16 = 6;
 const ZONES: u16 = 3;
-
-/// How often the nodes look whether a full device has space again.
-const NUDGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a cluster could not be made or opened.
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +45,7 @@ pub struct EmbeddedCluster;
 
 /// Keeps a cluster running. The nodes stop, after what was asked of them before, when it is dropped.
 pub struct ClusterHandle {
-    handle: ShardHandle,
-    thread: Option<JoinHandle<Result<(), ShardError>>>,
-    /// Dropping it ends the thread that nudges the nodes.
-    nudging: Option<mpsc::Sender<()>>,
+    shard: ShardThread,
     /// Given up last: another process may open the directory from then on.
     _lock: Option<DirectoryLock>,
 }
@@ -109,7 +100,7 @@ impl EmbeddedCluster {
         let receiver = Receiver::new();
         let handle = ClusterHandle::start(storage.clone(), options, &receiver, is_new)?;
         let metadata: Arc<dyn MetadataStore> = Arc::new(ControlFileMetadata::new(storage));
-        let transport = connect(&handle.handle, &receiver);
+        let transport = connect(handle.shard.handle(), &receiver);
         let volume = Volume::create(&shape, options.writer, metadata, transport, &receiver)?;
         Ok((volume, handle))
     }
@@ -125,7 +116,7 @@ impl EmbeddedCluster {
         let receiver = Receiver::new();
         let handle = ClusterHandle::start(storage.clone(), options, &receiver, false)?;
         let metadata: Arc<dyn MetadataStore> = Arc::new(ControlFileMetadata::new(storage));
-        let transport = connect(&handle.handle, &receiver);
+        let transport = connect(handle.shard.handle(), &receiver);
         let volume = Volume::open(options.writer, metadata, transport, &receiver)?;
         Ok((volume, handle))
     }
@@ -142,88 +133,36 @@ impl ClusterHandle {
     where
         S: Storage + Clone + Send + 'static,
     {
-        let handle = ShardHandle::new();
-        let (started, wait_started) = mpsc::channel();
-        let identity = if is_new { Some(new_identity(options.shard.chunk_bytes)?) } else { None };
-        let (shard_handle, receiver) = (handle.clone(), receiver.clone());
-        let thread = thread::Builder::new().name("redoubt-shard".into()).spawn(move || {
-            let outbound = Box::new(VolumeOutbound { receiver: receiver.clone() });
-            let storage = Rc::new(storage);
-            let shard = match identity {
-                Some(identity) => {
-                    block_on(Shard::create(storage, identity, options.shard, shard_handle, outbound))
-                }
-                None => block_on(Shard::open(storage, options.shard, shard_handle, outbound)),
-            };
-            let shard = match shard {
-                Ok(shard) => shard,
-                Err(error) => {
-                    // Whoever started this waits for exactly this.
-                    let _ = started.send(Err(error));
-                    return Ok(());
-                }
-            };
-            let _ = started.send(Ok(()));
-            let result = block_on(shard.run());
-            match &result {
-                Ok(()) => receiver.fail("the storage nodes were shut down".into()),
-                Err(error) => fail(error, options.on_failure, &receiver),
-            }
-            result
-        })?;
-        let nudging = Some(start_nudging(handle.clone())?);
-        let handle = Self { handle, thread: Some(thread), nudging, _lock: None };
-        match wait_started.recv() {
-            Ok(Ok(())) => Ok(handle),
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(io::Error::other("the shard's thread ended while it was starting").into()),
-        }
+        let nodes = (0..NODES).map(NodeId::new).collect();
+        let identity = if is_new { Some(new_identity(nodes, options.shard.chunk_bytes)?) } else { None };
+        let outbound = VolumeOutbound { receiver: receiver.clone() };
+        let ended = receiver.clone();
+        let on_end = move |result: &Result<(), ShardError>| match result {
+            Ok(()) => ended.fail("the storage nodes were shut down".into()),
+            Err(error) => fail(error, options.on_failure, &ended),
+        };
+        let shard =
+            ShardThread::start(storage, identity, options.shard, ShardHandle::new(), outbound, on_end)?;
+        Ok(Self { shard, _lock: None })
     }
 
     /// What the nodes have done so far.
     pub fn counters(&self) -> Counters {
-        self.handle.counters()
+        self.shard.handle().counters()
+    }
+
+    /// The way into the nodes' shard.
+    pub fn shard(&self) -> ShardHandle {
+        self.shard.handle().clone()
     }
 
     /// Stops the nodes after what was asked of them before.
     ///
     /// # Errors
     /// Why they had stopped already, if they had.
-    pub fn shutdown(mut self) -> Result<(), ShardError> {
-        self.stop()
+    pub fn shutdown(self) -> Result<(), ShardError> {
+        self.shard.stop()
     }
-
-    fn stop(&mut self) -> Result<(), ShardError> {
-        self.nudging = None;
-        self.handle.close();
-        match self.thread.take().map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(result)) => result,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-        }
-    }
-}
-
-impl Drop for ClusterHandle {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.handle.close();
-            return;
-        }
-        // The failure was reported when it happened.
-        let _ = self.stop();
-    }
-}
-
-/// Lets the nodes look every now and then whether a full device has space again.
-fn start_nudging(handle: ShardHandle) -> io::Result<mpsc::Sender<()>> {
-    let (keep, ended) = mpsc::channel::<()>();
-    thread::Builder::new().name("redoubt-nudge".into()).spawn(move || {
-        while ended.recv_timeout(NUDGE_INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout) {
-            handle.nudge();
-        }
-    })?;
-    Ok(keep)
 }
 
 fn open_storage(directory: &Path, device: DeviceKind) -> io::Result<PortableStorage> {
@@ -240,16 +179,4 @@ fn fail(error: &ShardError, on_failure: OnFailure, receiver: &Receiver) {
             std::process::exit(1);
         }
     }
-}
-
-fn new_identity(chunk_bytes: usize) -> io::Result<ShardIdentity> {
-    let number = || random().map(u64::from_le_bytes);
-    let nodes = (0..NODES).map(|node| Ok((NodeId::new(node), number()?)));
-    Ok(ShardIdentity { log_id: number()?, chunk_bytes, nodes: nodes.collect::<io::Result<Vec<_>>>()? })
-}
-
-fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes)
 }

@@ -7,9 +7,13 @@ mod cluster;
 mod executor;
 mod metadata;
 mod options;
+mod shard_thread;
+mod shared_metadata;
 mod wiring;
 
 pub use cluster::{ClusterError, ClusterHandle, EmbeddedCluster};
 pub use executor::block_on;
 pub use metadata::ControlFileMetadata;
 pub use options::{DeviceKind, EmbeddedOptions, MIN_LOG_BYTES, OnFailure};
+pub use shard_thread::{ShardThread, new_identity, random};
+pub use shared_metadata::SharedFileMetadata;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use redoubt_page::Lsn;
-use redoubt_protocol::{Message, Origin};
+use redoubt_protocol::{Message, NodeId, Origin, Status};
 
 /// Where batches are fetched from at the moment they can be written.
 pub trait Cargo: Send + Sync {
@@ -31,6 +31,12 @@ pub trait Outbound {
     /// Takes the answers to one origin, in order, and leaves the vector empty. Called on the shard's thread;
     /// must not block.
     fn deliver(&self, to: Origin, messages: &mut Vec<Message>);
+
+    /// The origin under which a node of another shard can be asked for what is missing here; nothing when there
+    /// is no connection to it at the moment.
+    fn peer(&self, _node: NodeId) -> Option<Origin> {
+        None
+    }
 }
 
 /// The way in. Clones share it.
@@ -38,6 +44,7 @@ pub trait Outbound {
 pub struct ShardHandle {
     inbox: Arc<Mutex<Inbox>>,
     counters: Arc<Mutex<Counters>>,
+    statuses: Arc<Mutex<Vec<Status>>>,
 }
 
 /// What a shard has done since it was opened.
@@ -59,6 +66,10 @@ pub struct Counters {
     pub damage_repaired: u64,
     /// How often a page could not be made from any node's copies.
     pub damage_unrepairable: u64,
+    /// Bytes of records that writers sent.
+    pub writer_record_bytes: u64,
+    /// Bytes of records that peers filled in.
+    pub peer_record_bytes: u64,
 }
 
 #[derive(Default)]
@@ -70,6 +81,7 @@ struct Inbox {
     /// Origins whose records were left where they are because there was no space for them.
     held_back: Vec<Origin>,
     nudged: bool,
+    gossip: bool,
     closed: bool,
     change_waiter: Option<Waker>,
     question_waiter: Option<Waker>,
@@ -127,6 +139,38 @@ impl ShardHandle {
         inbox.cargo.push((from, cargo));
     }
 
+    /// Forgets an origin that will send nothing more. What it sent before and was not fetched is dropped.
+    pub fn forget(&self, from: Origin) {
+        let mut inbox = self.inbox();
+        inbox.cargo.retain(|(origin, _)| *origin != from);
+        inbox.rung.retain(|origin| *origin != from);
+        inbox.held_back.retain(|origin| *origin != from);
+    }
+
+    /// Lets the nodes look whether peers in other shards have something that they lack. To be called at an interval
+    /// of some round trips.
+    pub fn gossip(&self) {
+        let mut inbox = self.inbox();
+        inbox.gossip = true;
+        let waiter = inbox.change_waiter.take();
+        drop(inbox);
+        waiter.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether it is time to ask peers.
+    pub(crate) fn take_gossip(&self) -> bool {
+        std::mem::take(&mut self.inbox().gossip)
+    }
+
+    /// Where the segments stood at the last look at peers, or when they were opened.
+    pub fn statuses(&self) -> Vec<Status> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn publish(&self, statuses: Vec<Status>) {
+        *self.statuses.lock().unwrap_or_else(PoisonError::into_inner) = statuses;
+    }
+
     /// Says that there is something to fetch. Ringing again before it is fetched changes nothing.
     pub fn ring(&self, from: Origin) {
         let mut inbox = self.inbox();
@@ -181,7 +225,7 @@ impl ShardHandle {
             rung.append(&mut inbox.held_back);
         }
         let nudged = std::mem::take(&mut inbox.nudged);
-        if inbox.changes.is_empty() && rung.is_empty() && !nudged {
+        if inbox.changes.is_empty() && rung.is_empty() && !nudged && !inbox.gossip {
             return inbox.closed.then_some(Work::Closed);
         }
         let mut messages: Vec<(Origin, Message)> = inbox.changes.drain(..).collect();

@@ -7,6 +7,7 @@
 
 mod coalesce;
 mod create;
+mod gossip;
 mod imaging;
 mod materialise;
 mod open;
@@ -119,6 +120,8 @@ pub struct Shard<S: Storage> {
     awaits_positions: Cell<bool>,
     /// A peer's records were taken in; more may be missing.
     was_filled: Cell<bool>,
+    /// Looks at peers so far: they take turns.
+    gossip_round: Cell<u64>,
     closed: Cell<bool>,
 }
 

@@ -161,6 +161,7 @@ impl<S: Storage> Shard<S> {
             is_running: Default::default(),
             awaits_positions: Default::default(),
             was_filled: Default::default(),
+            gossip_round: Default::default(),
             closed: Default::default(),
         }
     }

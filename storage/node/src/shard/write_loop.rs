@@ -43,6 +43,11 @@ impl<S: Storage> Shard<S> {
                 self.die();
                 return Err(error);
             }
+            if self.handle.take_gossip() {
+                self.gossip(false);
+            } else if self.was_filled.get() {
+                self.gossip(true);
+            }
             self.deliver();
             if self.awaits_positions.take() | self.was_filled.take() | self.starved.get() {
                 self.background_wanted.set();
@@ -80,6 +85,7 @@ impl<S: Storage> Shard<S> {
     pub(super) fn take_message(&self, from: Origin, message: Message) {
         let to = message.address();
         self.was_filled.set(self.was_filled.get() || matches!(message, Message::Fill(_)));
+        self.count_records(&message);
         let Some(slot) = self.slot_of_segment(to.segment) else {
             return match message {
                 Message::CreateSegment(create) => self.create_segment(from, *create),
