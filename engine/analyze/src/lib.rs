@@ -61,4 +61,4 @@ pub use deparse::{DeparseContext, deparse_expr, deparse_query};
 pub use equal::same_expr;
 pub use params::Params;
 pub use statement::{AnalyzeContext, analyze_statement, resolve_type_name};
-pub use updatable_view::is_updatable_view;
+pub use updatable_view::{is_updatable_view, not_updatable};

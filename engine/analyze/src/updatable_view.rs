@@ -242,7 +242,7 @@ fn check_mechanics(view: &Relation, command: CommandType) -> PgResult<()> {
 }
 
 /// Why a view cannot be changed, if so.
-fn not_updatable(query: &Query) -> Option<&'static str> {
+pub fn not_updatable(query: &Query) -> Option<&'static str> {
     let single = matches!(query.jointree.items.as_slice(), [FromItem::Rte(rt)]
     if match &query.rtable[*rt].kind {
         RteKind::Relation { relkind, .. } => matches!(relkind, 'r' | 'p' | 'f'),

@@ -69,6 +69,11 @@ impl<'a> Access<'a> {
         &self.session.facts.instance.engine
     }
 
+    /// The name of the session's database.
+    pub(crate) fn database_name(&self) -> &str {
+        &self.session.facts.database_name
+    }
+
     /// What functions see.
     pub(crate) fn env(&self) -> StatementEnv<'_> {
         StatementEnv {

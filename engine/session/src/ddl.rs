@@ -3,7 +3,14 @@
 
 mod create_table;
 mod drop;
+mod find_object;
+mod object_names;
+mod owner;
+mod query_references;
 mod schema;
+mod sequence;
+mod sequence_options;
+mod view;
 
 use crate::access::Access;
 use crate::session::Session;

@@ -20,6 +20,8 @@ mod plan_cache;
 mod plan_catalog;
 mod planner_settings;
 mod run;
+mod sequence;
+mod sequence_functions;
 mod session;
 pub mod settings;
 mod simple;

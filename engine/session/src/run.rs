@@ -233,12 +233,19 @@ pub(crate) fn fetch(
     };
     let context = ExecContext { env: &env, storage: &storage };
     let mut rows = 0;
+    let mut held = redoubt_page::Lsn::ZERO;
     while rows < limit {
         if !execution.next(&context)? {
             return Ok((rows, false));
         }
         rows += 1;
         if !columns.is_empty() {
+            // A row may tell of what a crash could still take back: a sequence's value.
+            let needed = session.facts.backend.dependency();
+            if needed > held {
+                client.hold_until(needed);
+                held = needed;
+            }
             client.data_row(columns, execution.row(), &env)?;
         }
     }

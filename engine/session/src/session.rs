@@ -67,6 +67,7 @@ pub struct Session {
     pub(crate) statements: StatementCache,
     pub(crate) random: RefCell<Prng>,
     pub(crate) notices: RefCell<Vec<PgError>>,
+    pub(crate) sequences: RefCell<crate::sequence::UsedSequences>,
 }
 
 impl Session {
@@ -133,6 +134,7 @@ impl Session {
             statements: StatementCache::default(),
             random: RefCell::new(Prng::from_entropy()),
             notices: RefCell::new(Vec::new()),
+            sequences: RefCell::default(),
         };
         session.apply_timeouts();
         session.report_start();

@@ -28,6 +28,9 @@ impl Session {
             UtilityStatement::Explain(explain) => self.explain(explain, client)?,
             UtilityStatement::CreateTable(create) => self.create_table(create)?,
             UtilityStatement::CreateSchema(create) => self.create_schema(create)?,
+            UtilityStatement::CreateView(create) => self.create_view(create)?,
+            UtilityStatement::CreateSequence(create) => self.create_sequence(create)?,
+            UtilityStatement::AlterSequence(alter) => self.alter_sequence(alter)?,
             UtilityStatement::Drop(drop) => self.drop_objects(drop)?,
             // Checkpoints are what this design does without: there is nothing to flush.
             UtilityStatement::Checkpoint => {}
