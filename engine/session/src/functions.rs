@@ -98,6 +98,7 @@ static FAMILIES: &[Family] = &[
     sizes::BUILTINS,
     statistics::BUILTINS,
     visibility::BUILTINS,
+    crate::sequence_functions::BUILTINS,
     crate::waiting::WAITING,
 ];
 
