@@ -6,14 +6,14 @@
 //! the next statement.
 
 use crate::encode::{Drain, Output, message, put_report};
-use crate::frame::next_message;
+use crate::frame::{next_copy_data, next_message};
 use crate::hba::{HbaRules, Method, Origin};
 use crate::startup::{Opening, StartupPacket, connection_lost, open};
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::{DecodeContext, PgWireFrontendMessage, ProtocolVersion};
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_page::Lsn;
-use redoubt_session::{Client, Instance, Session, SessionStart};
+use redoubt_session::{Client, CopyData, Instance, Session, SessionStart};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
@@ -98,17 +98,43 @@ fn start(instance: &Arc<Instance>, packet: StartupPacket, origin: Origin) -> PgR
     Session::start(instance, SessionStart { parameters: packet.parameters, client_address })
 }
 
-/// The writing half, behind the interface through which long results leave early.
-struct Writer<S> {
+/// The stream's two halves and what has been read, behind the interface through which long results
+/// leave early and COPY's data are read.
+struct Link<S> {
+    reader: ReadHalf<S>,
     half: WriteHalf<S>,
+    input: BytesMut,
+    woken: Arc<Notify>,
     instance: Arc<Instance>,
 }
 
-impl<S: AsyncWrite + Send> Drain for Writer<S> {
+impl<S: AsyncRead + AsyncWrite + Send> Drain for Link<S> {
     fn drain(&mut self, buffer: &mut BytesMut, hold: Lsn) -> PgResult<()> {
         redoubt_session::blocking(|| {
             Handle::current().block_on(write(&mut self.half, &self.instance, buffer, hold))
         })
+    }
+
+    fn receive(&mut self, data: &mut Vec<u8>) -> PgResult<CopyData> {
+        loop {
+            if let Some(found) = next_copy_data(&mut self.input, data)? {
+                return Ok(found);
+            }
+            let Link { reader, input, woken, .. } = self;
+            let read = redoubt_session::blocking(|| {
+                Handle::current().block_on(async {
+                    tokio::select! {
+                        read = reader.read_buf(input) => Some(read),
+                        () = woken.notified() => None,
+                    }
+                })
+            });
+            match read {
+                None => return Ok(CopyData::Interrupted),
+                Some(Ok(0)) => return Err(connection_lost(std::io::ErrorKind::UnexpectedEof.into())),
+                Some(read) => read.map_err(connection_lost)?,
+            };
+        }
     }
 }
 
@@ -133,13 +159,10 @@ async fn write<S: AsyncWrite>(
 }
 
 struct Connection<S> {
-    reader: ReadHalf<S>,
-    input: BytesMut,
-    output: Output<Writer<S>>,
+    output: Output<Link<S>>,
     session: Session,
     instance: Arc<Instance>,
     decode: DecodeContext,
-    woken: Arc<Notify>,
     /// After an error in the extended protocol everything up to Sync is skipped.
     skip_to_sync: bool,
 }
@@ -163,13 +186,10 @@ where
         let notify = woken.clone();
         session.on_interrupt(move || notify.notify_one());
         Connection {
-            reader,
-            input,
-            output: Output::new(Writer { half, instance: instance.clone() }),
+            output: Output::new(Link { reader, half, input, woken, instance: instance.clone() }),
             session,
             instance,
             decode,
-            woken,
             skip_to_sync: false,
         }
     }
@@ -195,7 +215,7 @@ where
     async fn round(&mut self) -> PgResult<Next> {
         self.flush().await?;
         self.read().await?;
-        while let Some(message) = next_message(&mut self.input, &self.decode)? {
+        while let Some(message) = next_message(&mut self.output.link().input, &self.decode)? {
             if let Some(lsn) = self.session.dependency() {
                 self.instance.wait_durable(lsn).await?;
             }
@@ -204,8 +224,9 @@ where
                 return Ok(Next::Close);
             }
         }
-        if self.input.is_empty() && self.input.capacity() > KEEP_BYTES {
-            self.input = BytesMut::with_capacity(8192);
+        let input = &mut self.output.link().input;
+        if input.is_empty() && input.capacity() > KEEP_BYTES {
+            *input = BytesMut::with_capacity(8192);
         }
         Ok(Next::Continue)
     }
@@ -219,15 +240,16 @@ where
     async fn read(&mut self) -> PgResult<()> {
         let idle = self.session.idle_timeout_ms().map(Duration::from_millis);
         let limit = idle.unwrap_or(Duration::MAX);
+        let Link { reader, input, woken, .. } = self.output.link();
         loop {
             tokio::select! {
-                read = self.reader.read_buf(&mut self.input) => {
+                read = reader.read_buf(input) => {
                     return match read.map_err(connection_lost)? {
                         0 => Err(connection_lost(std::io::ErrorKind::UnexpectedEof.into())),
                         _ => Ok(()),
                     };
                 }
-                () = self.woken.notified() => self.session.check_while_idle()?,
+                () = woken.notified() => self.session.check_while_idle()?,
                 () = tokio::time::sleep(limit), if idle.is_some() => return Err(self.session.idle_timeout_error()),
             }
         }
@@ -342,9 +364,9 @@ where
     }
 }
 
-impl<S: AsyncWrite + Send> Output<Writer<S>> {
+impl<S: AsyncRead + AsyncWrite + Send> Output<Link<S>> {
     async fn flush(&mut self, instance: &Instance) -> PgResult<()> {
-        let (buffer, hold, writer) = self.parts();
-        write(&mut writer.half, instance, buffer, hold).await
+        let (buffer, hold, link) = self.parts();
+        write(&mut link.half, instance, buffer, hold).await
     }
 }

@@ -4,13 +4,15 @@ use bytes::{BufMut, BytesMut};
 use redoubt_error::{PgError, PgResult, Severity};
 use redoubt_functions::{Datum, Env, Oid, io};
 use redoubt_page::Lsn;
-use redoubt_session::{Client, Format, OutputColumn};
+use redoubt_session::{Client, CopyData, Format, OutputColumn};
 
-/// Pushes a full buffer out to the client in the middle of a long result. It blocks (announced)
-/// until the bytes are with the kernel, and fails when the client is gone.
+/// The way to the client in the middle of a statement: pushes a full buffer out, and reads COPY's
+/// data. It blocks (announced), and fails when the client is gone.
 pub trait Drain: Send {
     /// Writes and clears `buffer` once the volume is durable up to `hold`.
     fn drain(&mut self, buffer: &mut BytesMut, hold: Lsn) -> PgResult<()>;
+    /// Waits for COPY's data and appends what has arrived to `data`.
+    fn receive(&mut self, data: &mut Vec<u8>) -> PgResult<CopyData>;
 }
 
 /// Long results leave in pieces of about this size.
@@ -35,9 +37,22 @@ impl<D: Drain> Output<D> {
         (&mut self.buffer, self.hold, &mut self.drain)
     }
 
+    /// The way to the client.
+    pub fn link(&mut self) -> &mut D {
+        &mut self.drain
+    }
+
     /// Appends a message: type byte, length, and what `body` writes.
     pub fn message(&mut self, kind: u8, body: impl FnOnce(&mut BytesMut)) {
         message(&mut self.buffer, kind, body);
+    }
+
+    fn copy_response(&mut self, kind: u8, format: Format, columns: usize) {
+        self.message(kind, |buffer| {
+            buffer.put_u8(format as u8);
+            buffer.put_i16(columns as i16);
+            (0..columns).for_each(|_| buffer.put_i16(format as i16));
+        });
     }
 
     fn drain_if_long(&mut self) -> PgResult<()> {
@@ -183,6 +198,42 @@ impl<D: Drain> Client for Output<D> {
 
     fn portal_suspended(&mut self) {
         self.message(b's', |_| {});
+    }
+
+    fn copy_in(&mut self, format: Format, columns: usize) -> PgResult<()> {
+        self.copy_response(b'G', format, columns);
+        // The client sends nothing before it has read this.
+        self.drain.drain(&mut self.buffer, self.hold)
+    }
+
+    fn read_copy(&mut self, data: &mut Vec<u8>) -> PgResult<CopyData> {
+        self.drain.receive(data)
+    }
+
+    fn copy_out(&mut self, format: Format, columns: usize) {
+        self.copy_response(b'H', format, columns);
+    }
+
+    fn copy_data(&mut self, data: &[u8]) -> PgResult<()> {
+        const MAX_BYTES: usize = 0x3fff_ffff;
+        if data.len() > MAX_BYTES {
+            let message = "a row of COPY data is too large";
+            return Err(PgError::new(redoubt_error::code::PROGRAM_LIMIT_EXCEEDED, message));
+        }
+        self.message(b'd', |buffer| buffer.put_slice(data));
+        self.drain_if_long()
+    }
+
+    fn copy_done(&mut self) {
+        self.message(b'c', |_| {});
+    }
+
+    fn notification(&mut self, process_id: i32, channel: &str, payload: &str) {
+        self.message(b'A', |buffer| {
+            buffer.put_i32(process_id);
+            put_cstring(buffer, channel);
+            put_cstring(buffer, payload);
+        });
     }
 
     fn hold_until(&mut self, lsn: Lsn) {

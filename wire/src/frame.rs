@@ -5,9 +5,10 @@
 //! length checked against PostgreSQL's limits (src/include/libpq/libpq.h), its structure walked,
 //! and only then is pgwire given exactly the frame's bytes.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use pgwire::messages::{DecodeContext, PgWireFrontendMessage};
 use redoubt_error::{PgError, PgResult, Severity, code};
+use redoubt_session::CopyData;
 
 /// Length limit of messages that carry data or statements: PostgreSQL's 1 GB less one.
 const LARGE_MESSAGE_BYTES: usize = 0x3fff_ffff - 1;
@@ -39,6 +40,68 @@ pub fn next_message(buf: &mut BytesMut, context: &DecodeContext) -> PgResult<Opt
     check_shape(kind, &frame[5..])?;
     PgWireFrontendMessage::decode(&mut frame, context)
         .map_err(|error| violation(&format!("invalid message: {error}")))
+}
+
+/// Moves COPY's data, as far as whole messages of them have arrived, off the front of `buf`.
+/// Nothing when more has to be read first. Flush and Sync mean nothing inside a COPY; clients of the
+/// extended protocol send them behind Execute.
+///
+/// # Errors
+/// Fatal ones (08P01), for other messages.
+pub fn next_copy_data(buf: &mut BytesMut, data: &mut Vec<u8>) -> PgResult<Option<CopyData>> {
+    let before = data.len();
+    let mut taken = 0;
+    let result = loop {
+        let rest = &buf[taken..];
+        let moved = || (data.len() > before).then_some(CopyData::Some);
+        let &[kind, a, b, c, d, ..] = rest else { break moved() };
+        let limit = match kind {
+            b'd' => LARGE_MESSAGE_BYTES,
+            b'c' | b'f' | b'H' | b'S' => SMALL_MESSAGE_BYTES,
+            b'X' => {
+                let message = "connection to client lost: it ended the session during COPY";
+                return Err(PgError::report(Severity::Fatal, code::CONNECTION_FAILURE, message));
+            }
+            other => {
+                return Err(violation(&format!(
+                    "unexpected message type 0x{other:02X} during COPY from stdin"
+                )));
+            }
+        };
+        let length = i32::from_be_bytes([a, b, c, d]);
+        if length < 4 || length as usize > limit {
+            return Err(violation("invalid message length"));
+        }
+        let total = length as usize + 1;
+        if rest.len() < total {
+            if data.len() == before {
+                let missing = total - rest.len();
+                buf.advance(taken);
+                buf.reserve(missing.min(READ_AHEAD_BYTES));
+                return Ok(None);
+            }
+            break moved();
+        }
+        let body = &rest[5..total];
+        match kind {
+            b'd' => data.extend_from_slice(body),
+            b'H' | b'S' => {}
+            // What came before is dealt with first.
+            _ if data.len() > before => break moved(),
+            b'c' => {
+                taken += total;
+                break Some(CopyData::Done);
+            }
+            _ => {
+                let end = body.iter().position(|byte| *byte == 0).unwrap_or(body.len());
+                taken += total;
+                break Some(CopyData::Failed(String::from_utf8_lossy(&body[..end]).into_owned()));
+            }
+        }
+        taken += total;
+    };
+    buf.advance(taken);
+    Ok(result)
 }
 
 /// A protocol violation that ends the connection.
@@ -200,6 +263,30 @@ mod tests {
         check(b"B\0\0\0\x10\0\0\0\0\0\x01\x7f\xff\xff\xff\0\0", "08P01 insufficient data left in message");
         check(b"P\0\0\0\x08\0\0\xff\xff", "08P01 insufficient data left in message");
         check(b"D\0\0\0\x06Z\0", "08P01 invalid message subtype 90");
+    }
+
+    #[test]
+    fn copy_data_are_gathered() {
+        let check = |bytes: &[u8], expect: &[&str]| {
+            let mut buf = BytesMut::from(bytes);
+            let mut got = Vec::new();
+            loop {
+                let mut data = Vec::new();
+                match next_copy_data(&mut buf, &mut data) {
+                    Ok(None) => break got.push(format!("{} left", buf.len())),
+                    Ok(Some(CopyData::Some)) => got.push(String::from_utf8_lossy(&data).into_owned()),
+                    Ok(Some(other)) => got.push(format!("{other:?}")),
+                    Err(error) => break got.push(error.message().to_string()),
+                }
+            }
+            assert_eq!(got, expect, "{bytes:?}");
+        };
+        check(b"", &["0 left"]);
+        check(b"d\0\0\0\x06abd\0\0\0\x05cS\0\0\0\x04d\0\0\0\x09xy", &["abc", "7 left"]);
+        check(b"d\0\0\0\x05ac\0\0\0\x04", &["a", "Done", "0 left"]);
+        check(b"f\0\0\0\x08why\0", &["Failed(\"why\")", "0 left"]);
+        check(b"d\0\0\0\x03", &["invalid message length"]);
+        check(b"Q\0\0\0\x05\0", &["unexpected message type 0x51 during COPY from stdin"]);
     }
 
     /// Every prefix and every one-byte change of valid messages decodes or fails, and never panics.

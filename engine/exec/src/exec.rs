@@ -52,7 +52,7 @@ pub(crate) struct Exec<'a> {
 }
 
 impl<'a> Exec<'a> {
-    fn resume(plan: &'a Plan, ctx: &'a ExecContext<'a>, runtime: Runtime) -> Self {
+    pub(crate) fn resume(plan: &'a Plan, ctx: &'a ExecContext<'a>, runtime: Runtime) -> Self {
         let Runtime { frame, arrays, subplans, ctes, work_tables, processed, events, meter } = runtime;
         Exec {
             plan,
@@ -131,6 +131,11 @@ impl Execution {
             Some(meter) => Measurements { nodes: meter.finish(), execution_ms: 0.0 },
             None => Measurements::default(),
         }
+    }
+
+    /// The state before the first row, for what drives the plan's nodes itself.
+    pub(crate) fn into_runtime(self) -> Runtime {
+        self.runtime
     }
 
     /// The plan.

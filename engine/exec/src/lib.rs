@@ -26,3 +26,4 @@ mod table;
 
 pub use context::{ExecContext, OpenTable, Relations, Storage};
 pub use exec::Execution;
+pub use nodes::modify::{Feed, RowSource};

@@ -53,6 +53,8 @@ pub(crate) struct Builder<'a> {
     pub rechecks: bool,
     /// Something changes data or locks rows.
     pub writes: bool,
+    /// COPY FROM ... WHERE, over the target's row as range-table entry 0.
+    pub copy_condition: Option<Expr>,
 }
 
 /// A stored WITH query while the statement is planned.
@@ -105,6 +107,7 @@ impl<'a> Builder<'a> {
             trails: vec![Vec::new()],
             rechecks: false,
             writes: false,
+            copy_condition: None,
         }
     }
 

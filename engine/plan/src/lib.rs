@@ -28,5 +28,5 @@ pub mod window;
 pub use catalog_facts::{CatalogFacts, FactsHost};
 pub use facts::{PlanCatalog, PlannerContext, PlannerSettings};
 pub use node::{NodeId, NodeKind, Plan, PlanNode};
-pub use planner::{children, plan};
+pub use planner::{children, plan, plan_copy};
 pub use slot::{Slot, SlotSet};

@@ -31,6 +31,8 @@ pub struct ModifyTable {
     pub rules: Arc<TableRules>,
     /// Computes stored generated columns in the new row.
     pub generated: Program,
+    /// COPY FROM ... WHERE over the new row: rows that do not satisfy it are left out.
+    pub condition: Option<Value>,
     /// CHECK constraints over the new row: a result of false fails.
     pub checks: Vec<(Arc<str>, Value)>,
     /// Indexes.

@@ -66,6 +66,19 @@ pub fn plan(mut query: Query, ctx: &PlannerContext<'_>) -> PgResult<Plan> {
     builder.finish(command, planned)
 }
 
+/// Plans what COPY FROM does with each row: an INSERT of one row of parameters, to be run with
+/// many rows of them. `condition` is its WHERE, over the table's row as range-table entry 0.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_copy(mut query: Query, condition: Option<Expr>, ctx: &PlannerContext<'_>) -> PgResult<Plan> {
+    let mut builder = Builder::new(ctx);
+    builder.copy_condition = condition;
+    builder.flatten_statement(&mut query)?;
+    let planned = builder.plan_modify(query, true)?;
+    builder.finish(CommandType::Insert, planned)
+}
+
 /// A planned statement: its top node, the visible columns and where they lie.
 pub(crate) struct TopPlan {
     pub root: crate::node::NodeId,

@@ -33,6 +33,19 @@ pub struct OutputColumn {
     pub format: Format,
 }
 
+/// What the client said next while it was to send COPY's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyData {
+    /// Some bytes, which have been appended.
+    Some,
+    /// There are no more.
+    Done,
+    /// The client gives up, and says why.
+    Failed(String),
+    /// The session has been interrupted while it waited.
+    Interrupted,
+}
+
 /// The receiving end of a session's answers.
 ///
 /// Calls append to one buffer; nothing leaves before the position given to `hold_until` is
@@ -62,6 +75,19 @@ pub trait Client {
     fn parameter_description(&mut self, types: &[Oid]);
     /// Execute stopped at its row limit.
     fn portal_suspended(&mut self);
+    /// Asks for COPY's data, of this many columns; the client is told at once.
+    fn copy_in(&mut self, format: Format, columns: usize) -> PgResult<()>;
+    /// Waits (announced as blocking) for COPY's data and appends what there is to `data`. Errors mean that the
+    /// connection is over.
+    fn read_copy(&mut self, data: &mut Vec<u8>) -> PgResult<CopyData>;
+    /// COPY's data follow, of this many columns.
+    fn copy_out(&mut self, format: Format, columns: usize);
+    /// A piece of COPY's data.
+    fn copy_data(&mut self, data: &[u8]) -> PgResult<()>;
+    /// COPY's data are complete.
+    fn copy_done(&mut self);
+    /// Another session, with this process id, has sent a notification.
+    fn notification(&mut self, process_id: i32, channel: &str, payload: &str);
     /// Nothing written so far or later may leave before the volume is durable up to here.
     fn hold_until(&mut self, lsn: Lsn);
 }

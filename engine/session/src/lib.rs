@@ -8,6 +8,7 @@ mod access;
 mod activity;
 mod block;
 mod client;
+mod copy;
 mod ddl;
 mod env;
 mod explain;
@@ -29,7 +30,7 @@ mod utility;
 mod vacuum;
 mod waiting;
 
-pub use client::{Client, Format, OutputColumn};
+pub use client::{Client, CopyData, Format, OutputColumn};
 pub use instance::{Durability, Instance};
 pub use redoubt_buffer::{blocking, set_blocking_hook};
 pub use session::{Session, SessionStart};

@@ -23,6 +23,11 @@ impl Session {
         }
         self.block.check_not_failed()?;
         match utility {
+            UtilityStatement::Copy(copy) => {
+                let tag = self.copy(copy, client)?;
+                self.txn().advance_command()?;
+                return Ok(tag);
+            }
             UtilityStatement::Set(set) => self.set(set)?,
             UtilityStatement::Show { name } => self.show(name.as_deref(), client)?,
             UtilityStatement::Explain(explain) => self.explain(explain, client)?,

@@ -2,6 +2,7 @@
 
 mod change;
 mod conflict;
+mod feed;
 mod index_entries;
 mod insert;
 
@@ -15,6 +16,8 @@ use redoubt_functions::Datum;
 use redoubt_plan::modify::ModifyTable;
 use redoubt_plan::{NodeId, NodeKind, SlotSet};
 use std::sync::Arc;
+
+pub use feed::{Feed, RowSource};
 
 pub(crate) struct ModifyTableState {
     id: NodeId,

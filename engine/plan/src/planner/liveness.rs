@@ -461,6 +461,7 @@ impl Pass<'_> {
         }
         effect.writes.extend(node.returning_system.iter().map(|(_, slot)| *slot));
         self.program(&node.generated, effect);
+        node.condition.iter().for_each(|value| self.value(value, effect));
         node.checks.iter().for_each(|(_, value)| self.value(value, effect));
         for index in &node.indexes {
             self.program(&index.program, effect);

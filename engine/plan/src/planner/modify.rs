@@ -58,6 +58,7 @@ impl Builder<'_> {
             assigned: Vec::new(),
             rules: target.rules.clone(),
             generated: Program::default(),
+            condition: None,
             checks: Vec::new(),
             indexes: Vec::new(),
             indexed: vec![false; target.desc.len()],
@@ -253,6 +254,10 @@ impl Builder<'_> {
     /// Compiles generated columns, CHECK constraints and index expressions over the new row.
     fn compile_rules(&mut self, node: &mut ModifyTable, target: &Target) -> PgResult<()> {
         let rules = target.rules.clone();
+        if let Some(condition) = self.copy_condition.take() {
+            let condition = self.over_row(&condition, target.new_range)?;
+            node.condition = Some(self.compile(&condition)?);
+        }
         for (attno, expr) in &rules.generated {
             let expr = self.over_row(expr, target.new_range)?;
             let slot = target.new_row.plus(*attno as usize - 1);

@@ -23,24 +23,41 @@ pub(super) fn insert_all<'a>(
 ) -> PgResult<Option<Refused>> {
     for (at, index) in node.indexes.iter().enumerate() {
         let Some(has_null) = make_key(x, index, &mut target.key)? else { continue };
-        let facts = &index.index;
-        let tree = &target.indexes[at];
-        if !facts.unique || has_null && !facts.nulls_not_distinct {
-            tree.insert(&target.key, tid, &[])?;
-            continue;
-        }
-        let unique = if facts.immediate { Unique::Immediate } else { Unique::Deferred };
-        let heap = &target.table.table.heap;
-        match tree.insert_unique(x.ctx.storage.txn, heap, &target.key, tid, &[], unique)? {
-            Inserted::Done => {}
-            Inserted::PerhapsDuplicate => target.unsettled.push((at, target.key.clone(), tid)),
-            Inserted::Conflict(_) => {
-                if arbiters.is_some_and(|arbiters| arbiters.is_empty() || arbiters.contains(&at)) {
-                    return Ok(Some(Refused));
-                }
-                return Err(duplicate(x, index, target));
+        let key = std::mem::take(&mut target.key);
+        let entered = enter(x, index, target, at, &key, has_null, tid);
+        target.key = key;
+        if entered?.is_some() {
+            if arbiters.is_some_and(|arbiters| arbiters.is_empty() || arbiters.contains(&at)) {
+                return Ok(Some(Refused));
             }
+            return Err(duplicate(x, index, target));
         }
+    }
+    Ok(None)
+}
+
+/// Makes the entry of a row in one index; refused by a duplicate in a unique one.
+pub(super) fn enter(
+    x: &Exec<'_>,
+    index: &IndexMaintenance,
+    target: &mut Target,
+    at: usize,
+    key: &[u8],
+    has_null: bool,
+    tid: Tid,
+) -> PgResult<Option<Refused>> {
+    let facts = &index.index;
+    let tree = &target.indexes[at];
+    if !facts.unique || has_null && !facts.nulls_not_distinct {
+        tree.insert(key, tid, &[])?;
+        return Ok(None);
+    }
+    let unique = if facts.immediate { Unique::Immediate } else { Unique::Deferred };
+    let heap = &target.table.table.heap;
+    match tree.insert_unique(x.ctx.storage.txn, heap, key, tid, &[], unique)? {
+        Inserted::Done => {}
+        Inserted::PerhapsDuplicate => target.unsettled.push((at, key.to_vec(), tid)),
+        Inserted::Conflict(_) => return Ok(Some(Refused)),
     }
     Ok(None)
 }
@@ -79,7 +96,7 @@ pub(super) fn make_key<'a>(
 }
 
 /// `23505`.
-fn duplicate(x: &Exec<'_>, index: &IndexMaintenance, target: &Target) -> PgError {
+pub(super) fn duplicate(x: &Exec<'_>, index: &IndexMaintenance, target: &Target) -> PgError {
     let facts = &index.index;
     let desc = &target.table.desc;
     let (mut names, mut values) = (Vec::new(), Vec::new());
