@@ -120,8 +120,15 @@ pub(super) struct FileCore {
 
 impl FileCore {
     pub(super) fn open_log(path: &Path, len_bytes: u64, direct: bool) -> io::Result<Self> {
-        if !path.try_exists()? {
-            create_atomically(path, |file, temporary| fill_with_zeroes(file, temporary, len_bytes, direct))?;
+        {
+            // Two that want the same new file at once must get the same one.
+            static CREATING: Mutex<()> = Mutex::new(());
+            let _one_at_a_time = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+            if !path.try_exists()? {
+                create_atomically(path, |file, temporary| {
+                    fill_with_zeroes(file, temporary, len_bytes, direct)
+                })?;
+            }
         }
         let direct = if direct { open_direct(path)? } else { None };
         Self::over(path, File::options().read(true).write(true).open(path)?, direct)
@@ -307,6 +314,24 @@ mod tests {
         for result in [core.flush(), core.write(0, &[1; 10]), core.grow(1 << 21)] {
             let error = result.expect_err("dead").to_string();
             assert!(error.starts_with("/dev/null: dead since a flush failed: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_new_file_wanted_by_several_at_once_is_one_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("chunk");
+        let start = std::sync::Barrier::new(8);
+        let lengths: Vec<io::Result<u64>> = std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                FileCore::open_log(&path, 1 << 20, false).map(|core| core.len_bytes.load(Ordering::Acquire))
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        for length in lengths {
+            assert_eq!(length.expect("opened"), 1 << 20);
         }
     }
 }
