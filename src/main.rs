@@ -2,6 +2,7 @@
 
 mod config;
 mod directory;
+mod metrics;
 mod server;
 
 use clap::{Args, Parser, Subcommand};

@@ -4,6 +4,7 @@
 //! refusal is one line.
 
 use crate::directory::{self, Found};
+use crate::metrics::MetricsServer;
 use crate::{Start, config};
 use redoubt_access::Engine;
 use redoubt_buffer::PageVolume;
@@ -43,6 +44,11 @@ pub(crate) fn run(start: &Start) -> Result<(), String> {
         .map_err(|error| format!("could not start threads: {error}"))?;
     redoubt_session::set_blocking_hook(|wait| tokio::task::block_in_place(wait));
     let listeners = runtime.block_on(bind(&settings)).map_err(|error| error.to_string())?;
+    let metrics_address = settings.text(Parameter::MetricsAddress);
+    let metrics = match metrics_address {
+        "" => None,
+        address => Some(runtime.block_on(MetricsServer::bind(address))?),
+    };
 
     let (volume, cluster) = open_volume(&start.directory, &found)?;
     let engine = open_engine(&volume, &settings)?;
@@ -56,16 +62,20 @@ pub(crate) fn run(start: &Start) -> Result<(), String> {
     }
     engine.sweep_storage().map_err(|error| format!("storage could not be freed: {}", error.message()))?;
     let port = settings.int(Parameter::Port);
-    let instance = Instance::new(engine, catalog, settings, Box::new(VolumeEnd(volume)));
+    let instance = Instance::new(engine.clone(), catalog, settings, Box::new(VolumeEnd(volume.clone())));
     instance.start_autovacuum().map_err(|error| format!("could not start threads: {error}"))?;
     tracing::info!(
         port,
         ready_after_ms = started.elapsed().as_millis() as u64,
         "ready to accept connections"
     );
+    let serving = runtime.enter();
+    let metrics = metrics.map(|metrics| metrics.serve(volume, engine, instance.clone()));
+    drop(serving);
     runtime.block_on(listeners.serve(instance.clone(), Arc::new(hba), told_to_stop()));
 
     tracing::info!("stopping");
+    drop(metrics);
     instance.shut_down();
     // Sessions end at their next check; what they had not committed is undone.
     runtime.shutdown_timeout(std::time::Duration::from_secs(10));

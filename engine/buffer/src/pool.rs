@@ -57,6 +57,8 @@ struct ReadPoints {
 
 struct Shard {
     table: RwLock<Table>,
+    /// Pages asked for that were here; on the cache line that the lock has just been taken on.
+    hits: AtomicU64,
     capacity: usize,
 }
 
@@ -86,6 +88,8 @@ struct Loading {
 pub struct PoolStats {
     /// Pages in memory now.
     pub pages: usize,
+    /// Pages asked for that were in memory.
+    pub hits: u64,
     /// Pages fetched from the volume.
     pub pages_fetched: u64,
     /// Pages dropped to make room.
@@ -102,7 +106,9 @@ impl BufferPool {
         let shard_bits = shards.ilog2();
         let shards = 1usize << shard_bits;
         let capacity = shared_buffers_pages.div_ceil(shards).max(4);
-        let shards = (0..shards).map(|_| Shard { table: RwLock::default(), capacity }).collect();
+        let shards = (0..shards)
+            .map(|_| Shard { table: RwLock::default(), hits: AtomicU64::new(0), capacity })
+            .collect();
         Self {
             inner: Arc::new(PoolInner {
                 volume,
@@ -168,9 +174,11 @@ impl BufferPool {
     /// Pins a page if it is here. Never blocks.
     #[inline]
     pub fn pin_cached(&self, id: PageId, access: Access) -> Option<PinnedPage> {
-        let table = self.shard(id).table.read();
+        let shard = self.shard(id);
+        let table = shard.table.read();
         let slot = &table.slots[*table.places.get(&id)?];
         slot.touch(access);
+        shard.hits.fetch_add(1, Ordering::Relaxed);
         Some(PinnedPage::new(id, slot.frame.clone()))
     }
 
@@ -204,6 +212,7 @@ impl BufferPool {
     pub fn stats(&self) -> PoolStats {
         PoolStats {
             pages: self.inner.shards.iter().map(|shard| shard.table.read().slots.len()).sum(),
+            hits: self.inner.shards.iter().map(|shard| shard.hits.load(Ordering::Relaxed)).sum(),
             pages_fetched: self.inner.pages_fetched.load(Ordering::Relaxed),
             pages_dropped: self.inner.pages_dropped.load(Ordering::Relaxed),
             mtrs: self.inner.mtrs.load(Ordering::Relaxed),

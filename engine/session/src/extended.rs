@@ -263,7 +263,7 @@ impl Session {
             let tag = self.run_utility(utility, client)?;
             let text = portal.prepared.text.clone();
             self.send_notices(client, &text);
-            client.command_complete(&tag);
+            self.complete(&tag, client);
             return Ok(());
         }
         self.block.check_not_failed()?;
@@ -271,7 +271,7 @@ impl Session {
         self.ensure_transaction()?;
         let planned = portal.planned.clone().expect("a planned statement was planned at Bind");
         if portal.finished {
-            client.command_complete(&tag(&planned.plan, 0, 0));
+            self.complete(&tag(&planned.plan, 0, 0), client);
             return Ok(());
         }
         let (mut execution, snapshot) = match portal.running.take() {
@@ -293,7 +293,7 @@ impl Session {
         self.txn().advance_command()?;
         let text = portal.prepared.text.clone();
         self.send_notices(client, &text);
-        client.command_complete(&tag);
+        self.complete(&tag, client);
         Ok(())
     }
 

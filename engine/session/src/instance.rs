@@ -1,6 +1,7 @@
 //! What the sessions of one server share.
 
 use crate::activity::{Activity, SharedActivity};
+use crate::measures::Measures;
 use crate::settings::{Parameter, Settings};
 use crate::vacuum::{Autovacuum, TableCounters};
 use parking_lot::Mutex;
@@ -13,6 +14,7 @@ use rustc_hash::FxHashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Instant;
 
 /// The durable end of the log, waited for without blocking a thread.
 pub trait Durability: Send + Sync {
@@ -35,6 +37,7 @@ pub struct Instance {
     /// How much tables have changed.
     pub(crate) counters: TableCounters,
     pub(crate) autovacuum: Arc<Autovacuum>,
+    pub(crate) measures: Measures,
 }
 
 /// A session as others see it.
@@ -86,6 +89,7 @@ impl Instance {
             started_us: redoubt_functions::timestamp::now_us(),
             counters: TableCounters::default(),
             autovacuum: Arc::default(),
+            measures: Measures::new(),
         })
     }
 
@@ -104,7 +108,13 @@ impl Instance {
     /// # Errors
     /// When this writer is fenced or failed; what was to be told is then in doubt.
     pub async fn wait_durable(&self, lsn: Lsn) -> PgResult<()> {
-        if self.durability.vdl() >= lsn { Ok(()) } else { self.durability.wait(lsn).await }
+        if self.durability.vdl() >= lsn {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let result = self.durability.wait(lsn).await;
+        self.measures.waited(began.elapsed());
+        result
     }
 
     /// How far the log is durable.

@@ -16,6 +16,7 @@ mod extended;
 mod functions;
 mod instance;
 mod login;
+mod measures;
 mod options;
 mod plan_cache;
 mod plan_catalog;

@@ -240,6 +240,12 @@ impl Session {
         self.txn.as_ref().expect("a statement runs inside a transaction")
     }
 
+    /// A statement is done.
+    pub(crate) fn complete(&self, tag: &str, client: &mut dyn Client) {
+        self.facts.instance.measures.completed(tag);
+        client.command_complete(tag);
+    }
+
     /// Commits the transaction, if one runs. The answer is held until the commit is durable.
     pub(crate) fn commit(&mut self, client: &mut dyn Client) -> PgResult<()> {
         if let Some(lsn) = self.commit_unanswered()?
@@ -261,6 +267,7 @@ impl Session {
         drop(txn);
         match committed {
             Ok(lsn) => {
+                self.facts.instance.measures.committed();
                 if let Some(pending) = pending {
                     pending.committed(lsn);
                 }
@@ -294,6 +301,7 @@ impl Session {
     pub(crate) fn abort(&mut self) {
         self.portals.clear();
         if let Some(txn) = self.txn.take() {
+            self.facts.instance.measures.rolled_back();
             txn.abort();
         }
         self.catalog.transaction_ended();
@@ -315,6 +323,7 @@ impl Session {
             State::Block => {
                 self.portals.clear();
                 if let Some(txn) = self.txn.take() {
+                    self.facts.instance.measures.rolled_back();
                     txn.abort();
                 }
                 self.catalog.transaction_ended();

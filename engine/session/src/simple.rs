@@ -53,7 +53,7 @@ impl Session {
         if let Some(tag) = self.run_from_cache(text, client)? {
             self.finish_implicit(client)?;
             self.send_notices(client, text);
-            client.command_complete(&tag);
+            self.complete(&tag, client);
             return Ok(());
         }
         let statements = redoubt_sql::parse(text)?;
@@ -75,7 +75,7 @@ impl Session {
                 self.finish_implicit(client)?;
             }
             self.send_notices(client, text);
-            client.command_complete(&tag);
+            self.complete(&tag, client);
         }
         Ok(())
     }

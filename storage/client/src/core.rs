@@ -64,6 +64,8 @@ pub(crate) struct Writing {
     dirty: VecDeque<PgId>,
     is_dirty: Vec<Dirty>,
     announce: bool,
+    /// Bytes of changes appended since the volume was opened, once and not per copy.
+    pub(crate) redo_bytes: u64,
     /// The highest position that nodes wanted to hear of and were told.
     announced: u64,
     /// VDL and read floor at the last tick that announced them.
@@ -152,6 +154,7 @@ impl Core {
             dirty: VecDeque::new(),
             is_dirty: Vec::new(),
             announce: false,
+            redo_bytes: 0,
             announced: 0,
             ticked: (vdl, floor),
             failed: Vec::new(),

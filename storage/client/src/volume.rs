@@ -125,6 +125,7 @@ impl Volume {
         for record in records.iter() {
             writing.mark(PgId::new((record.page.get() / segment_pages) as u32), true);
         }
+        writing.redo_bytes += records.iter().map(|record| record.ops.as_bytes().len() as u64).sum::<u64>();
         let new = records.iter().map(|record| NewRecord {
             page: record.page,
             prev_page_lsn: record.prev_page_lsn,
@@ -215,6 +216,7 @@ impl Volume {
             next_lsn: writer.next_lsn(),
             read_floor: writer.read_floor(),
             unacked_bytes: writer.unacked_bytes(),
+            redo_bytes: writing.redo_bytes,
             hedged_reads: self.core.reads.hedged.load(Ordering::Relaxed),
             damaged_reads: self.core.reads.damaged.load(Ordering::Relaxed),
             groups: groups.collect(),
@@ -237,6 +239,8 @@ pub struct VolumeStatus {
     pub read_floor: Lsn,
     /// Bytes of records that no write quorum has acknowledged.
     pub unacked_bytes: u64,
+    /// Bytes of changes appended since the volume was opened: what each copy's records hold.
+    pub redo_bytes: u64,
     /// Reads for which a second segment was asked because the first was slow or refused.
     pub hedged_reads: u64,
     /// Answers to reads that were damaged.

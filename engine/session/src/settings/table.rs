@@ -169,6 +169,7 @@ parameters! {
     Port "port" Kind::Int(1, 65535, Unit::None), "5432", Postmaster, false, CONNECTION, "TCP port to listen on.";
     ReadLeaseMs "redoubt.read_lease_ms" Kind::Int(1, 60_000, Unit::Ms), "1000", Postmaster, false, "Redoubt", "How long a confirmed writer may answer reads from its cache.";
     RowSecurity "row_security" Kind::Bool, "on", User, false, BEHAVIOR, "Row security applies; there are no policies yet, so that it changes nothing.";
+    MetricsAddress "redoubt.metrics_address" Kind::Text, "", Postmaster, false, "Reporting and Logging", "Address and port of the HTTP server for /metrics, /healthz and /readyz; none if empty.";
     SearchPath "search_path" Kind::Text, "\"$user\", public", User, false, BEHAVIOR, "Schemas searched for unqualified names.";
     ServerEncoding "server_encoding" Kind::Text, "UTF8", Internal, true, PRESET, "Character set of the database.";
     ServerVersion "server_version" Kind::Text, "15.18 (Redoubt)", Internal, true, PRESET, "The PostgreSQL version this server behaves as.";
