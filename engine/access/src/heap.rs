@@ -16,6 +16,7 @@ mod prune;
 mod scan;
 mod update;
 mod vacuum;
+mod versions;
 mod visibility_map;
 
 pub use fetch::FetchBuf;
@@ -26,6 +27,7 @@ pub use modify::TmResult;
 pub use scan::{Direction, HeapScan};
 pub use update::{UpdateOptions, Updated};
 pub use vacuum::{VacuumOptions, VacuumStats};
+pub use versions::{RowChain, RowVersions};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -8,7 +8,7 @@
 //! | make a row's bytes | [`form_tuple`] from a `TupleDesc` and `Datum`s |
 //! | read a row's bytes | [`TupleRef::new`], then [`deform`] or [`deform_needed`]; system columns from [`TupleRef`] |
 //! | tables | [`Engine::create_heap`], [`Engine::heap`] → [`Heap`]: `insert`, `multi_insert`, `fetch`, `update`, `delete`, `lock_tuple`, `lock_latest` |
-//! | scan | [`HeapScan::new`], [`HeapScan::next`] in either [`Direction`] |
+//! | scan | [`HeapScan::new`], [`HeapScan::next`] in either [`Direction`]; for index builds [`RowVersions`] |
 //! | indexes | [`Engine::create_btree`], [`Engine::btree`] → [`BTree`]: `insert`, `insert_unique`, `find_conflict`; [`BulkBuilder`] |
 //! | look up | [`BTreeScan::new`] over a [`KeyRange`] of `redoubt_functions::key` bytes; each entry's row: [`Heap::fetch_from_index`] |
 //! | drop | [`Engine::drop_storage`], then [`Engine::sweep_storage`] after the transaction |
@@ -31,7 +31,7 @@ pub use btree::{
 };
 pub use engine::Engine;
 pub use heap::{
-    Direction, FetchBuf, Heap, HeapScan, InsertOptions, Liveness, LockedRow, MAX_TUPLE_BYTES, TableId,
-    TmResult, UpdateOptions, Updated, VacuumOptions, VacuumStats,
+    Direction, FetchBuf, Heap, HeapScan, InsertOptions, Liveness, LockedRow, MAX_TUPLE_BYTES, RowChain,
+    RowVersions, TableId, TmResult, UpdateOptions, Updated, VacuumOptions, VacuumStats,
 };
 pub use tuple::{HEADER_BYTES, MAX_COLUMNS, Tid, TupleRef, deform, deform_needed, form_tuple, same_columns};

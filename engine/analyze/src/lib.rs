@@ -35,6 +35,7 @@ mod params;
 pub mod query;
 mod query_expr;
 mod record;
+mod references;
 mod relation;
 mod scope;
 mod select;
@@ -60,5 +61,7 @@ pub use default_expr::{
 pub use deparse::{DeparseContext, deparse_expr, deparse_query};
 pub use equal::same_expr;
 pub use params::Params;
-pub use statement::{AnalyzeContext, analyze_statement, resolve_type_name};
+pub use references::{References, references_of};
+pub use statement::{AnalyzeContext, analyze_statement, resolve_collation, resolve_type_name};
+pub use target::index_column_name;
 pub use updatable_view::{is_updatable_view, not_updatable};

@@ -59,3 +59,11 @@ pub fn resolve_type_name(
 ) -> PgResult<(Oid, i32)> {
     context.analyzer().resolve_type_name(name)
 }
+
+/// The collation that a statement names.
+///
+/// # Errors
+/// `42704` when there is no such collation, `0A000` when it is not one that orders by code point.
+pub fn resolve_collation(name: &redoubt_sql::tree::ObjectName, context: AnalyzeContext<'_>) -> PgResult<Oid> {
+    context.analyzer().resolve_collation(name, name.pos())
+}

@@ -241,6 +241,12 @@ pub(crate) fn column_name(raw: &ast::Expr, value: &Expr) -> Arc<str> {
     }
 }
 
+/// What a column of an index over an expression is called, if the expression suggests a name
+/// (`FigureIndexColname`).
+pub fn index_column_name(raw: &ast::Expr, value: &Expr) -> Option<Arc<str>> {
+    figure_name(raw, value).map(|(name, _)| name)
+}
+
 /// A name, and whether it is a good one: a weak one gives way to what stands around it.
 fn figure_name(raw: &ast::Expr, value: &Expr) -> Option<(Arc<str>, bool)> {
     let strong = |name: &str| Some((Arc::from(name), true));

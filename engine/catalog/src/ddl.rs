@@ -24,7 +24,7 @@ mod types;
 mod views;
 
 pub use address::{DependencyKind, ObjectAddress};
-pub use columns::NewColumn;
+pub use columns::{NewColumn, system_column};
 pub use constraints::NewConstraint;
 pub use databases::NewDatabase;
 pub use delete::{Behavior, Dropped};
@@ -170,6 +170,22 @@ impl<'a> Ddl<'a> {
         let mut new = old.clone();
         edit(&mut new);
         self.update(id, &old, &new)
+    }
+
+    /// Changes the row with this OID where it lies, for everybody and for good; see [`WriteStore::overwrite`].
+    ///
+    /// # Errors
+    /// As for [`Ddl::find_oid`] and [`WriteStore::overwrite`].
+    pub fn overwrite<R: CatalogRow + Clone>(
+        &self,
+        index: Oid,
+        oid: Oid,
+        edit: impl FnOnce(&mut R),
+    ) -> PgResult<()> {
+        let (id, old) = self.find_oid::<R>(index, oid)?;
+        let mut new = old.clone();
+        edit(&mut new);
+        self.store.overwrite(catalog_of::<R>(), id, &old.to_datums(), &new.to_datums())
     }
 
     /// Removes all rows by the leading columns of a system index.

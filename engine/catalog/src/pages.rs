@@ -71,6 +71,17 @@ impl<'a> PageStore<'a> {
         &self.snapshot
     }
 
+    /// The table that an index or constraint belongs to: whoever uses that relies on it, and has locked it alone.
+    fn table_of(&self, object: ObjectAddress) -> PgResult<Option<Oid>> {
+        let view = self.view();
+        Ok(match object.class {
+            class::RELATION => view.index_by_oid(object.object)?.map(|index| index.table),
+            class::CONSTRAINT => view.constraint_by_oid(object.object)?.map(|row| row.conrelid),
+            _ => None,
+        }
+        .filter(|table| *table != 0))
+    }
+
     fn heap(&self, catalog: &SystemCatalog) -> PgResult<Arc<Heap>> {
         open_catalog(self.engine, self.session.database(), catalog)
     }
@@ -103,6 +114,8 @@ impl<'a> PageStore<'a> {
         }
         // Whoever looks from now on sees it: there is no snapshot to wait for.
         pending.committed(self.snapshot.lsn());
+        // What this transaction answers itself is as old.
+        self.session.note_change([]);
         Ok(())
     }
 }
@@ -183,6 +196,16 @@ impl WriteStore for PageStore<'_> {
         Ok(row_id(updated.tid))
     }
 
+    fn overwrite(
+        &self,
+        catalog: &'static SystemCatalog,
+        id: RowId,
+        _old: &[Datum],
+        new: &[Datum],
+    ) -> PgResult<()> {
+        PageStore::overwrite(self, catalog, id, new)
+    }
+
     fn delete(&self, catalog: &'static SystemCatalog, id: RowId, old: &[Datum]) -> PgResult<()> {
         let tid = Tid::new(id.block, id.slot);
         check_result(self.heap(catalog)?.delete(self.txn, tid, LockWait::Block)?)?;
@@ -214,6 +237,10 @@ impl WriteStore for PageStore<'_> {
 
     fn lock_for_drop(&self, object: ObjectAddress) -> PgResult<()> {
         let database = self.session.database();
+        if let Some(table) = self.table_of(object)? {
+            let tag = LockTag::Relation { database, relation: table };
+            self.txn.lock(tag, LockMode::AccessExclusive, LockWait::Block)?;
+        }
         let tag = if object.class == class::RELATION {
             LockTag::Relation { database, relation: object.object }
         } else {

@@ -81,8 +81,9 @@ impl Relation {
         let key = [Datum::Oid(oid)];
         let Some(class) = probe_one::<PgClass>(store, index::CLASS_OID, &key)? else { return Ok(None) };
         let attributes = load_attributes(store, &class)?;
+        // `relhasindex` is a hint that a concurrent change of the row may lose.
         let mut indexes: Vec<PgIndex> = Vec::new();
-        if class.relhasindex {
+        if matches!(class.relkind, 'r' | 'm' | 't' | 'p') {
             indexes = probe_list(store, index::INDEX_INDRELID, &key)?;
             indexes.sort_unstable_by_key(|row| row.indexrelid);
         }

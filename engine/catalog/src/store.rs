@@ -54,6 +54,21 @@ pub trait WriteStore: Store {
         new: &[Datum],
     ) -> PgResult<RowId>;
 
+    /// Replaces a row where it lies, for everybody and for good, whatever becomes of the transaction: for statistics
+    /// and hints, which several transactions may change at once.
+    ///
+    /// # Errors
+    /// `XX000` when the new row does not fit the page; those of writing pages.
+    fn overwrite(
+        &self,
+        catalog: &'static SystemCatalog,
+        id: RowId,
+        old: &[Datum],
+        new: &[Datum],
+    ) -> PgResult<()> {
+        self.update(catalog, id, old, new).map(|_| ())
+    }
+
     /// Removes a row.
     ///
     /// # Errors

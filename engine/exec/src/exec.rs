@@ -69,7 +69,7 @@ impl<'a> Exec<'a> {
         }
     }
 
-    fn suspend(self) -> Runtime {
+    pub(crate) fn suspend(self) -> Runtime {
         let Exec { frame, arrays, subplans, ctes, work_tables, processed, events, meter, .. } = self;
         Runtime { frame, arrays, subplans, ctes, work_tables, processed, events, meter }
     }

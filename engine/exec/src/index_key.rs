@@ -20,7 +20,10 @@ pub(crate) fn encode_column(column: &IndexColumn, value: &Datum, out: &mut Vec<u
 }
 
 /// Makes the key of a row from its key columns' values, replacing `out`; says whether one is NULL.
-pub(crate) fn encode_key<'v>(
+///
+/// # Errors
+/// `42883` when a column's type has no order.
+pub fn encode_key<'v>(
     index: &IndexFacts,
     values: impl Iterator<Item = &'v Datum>,
     out: &mut Vec<u8>,

@@ -19,6 +19,7 @@ mod nodes;
 mod quicksort;
 mod recheck;
 mod referential;
+mod row_evaluator;
 mod rows;
 mod set_call;
 mod subplan;
@@ -26,4 +27,6 @@ mod table;
 
 pub use context::{ExecContext, OpenTable, Relations, Storage};
 pub use exec::Execution;
+pub use index_key::encode_key;
 pub use nodes::modify::{Feed, RowSource};
+pub use row_evaluator::RowEvaluator;

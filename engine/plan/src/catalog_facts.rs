@@ -30,6 +30,13 @@ pub trait FactsHost {
     /// Those of opening it.
     fn index_size(&self, index: &Index) -> PgResult<(u32, u32)>;
 
+    /// Whether the statement may read through an index: one that was built over chains of versions with several
+    /// keys (`indcheckxmin`) does not lead to what an older snapshot sees.
+    ///
+    /// # Errors
+    /// Those of reading pages.
+    fn index_serves_snapshot(&self, index: &Index) -> PgResult<bool>;
+
     /// The implementation of an internal function by C symbol, those of upper layers included.
     fn function(&self, source: &str) -> Option<ScalarFn>;
 
@@ -133,7 +140,7 @@ impl<'a> CatalogFacts<'a> {
             nulls_not_distinct: index.row.indnullsnotdistinct,
             primary: index.row.indisprimary,
             immediate: index.row.indimmediate,
-            valid: index.row.indisvalid,
+            valid: index.row.indisvalid && self.host.index_serves_snapshot(index)?,
             ready: index.row.indisready,
             predicate,
             pages,

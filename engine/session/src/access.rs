@@ -88,6 +88,35 @@ impl<'a> Access<'a> {
         }
     }
 
+    /// A relation that the caller knows to be there.
+    pub(crate) fn relation(&self, oid: Oid) -> PgResult<Arc<redoubt_catalog::Relation>> {
+        let found = self.catalog().relation_by_oid(oid)?;
+        found.ok_or_else(|| PgError::internal(format!("could not open relation with OID {oid}")))
+    }
+
+    /// Whether the snapshot that rows are read with is younger than an index.
+    pub(crate) fn sees_index(&self, index: Oid) -> PgResult<bool> {
+        if self.session.txn().isolation() == Isolation::ReadCommitted {
+            return Ok(true);
+        }
+        // The transaction's own changes show in every state of the catalogs; the index may be one of them.
+        if self.session.catalog.has_changes() {
+            return Ok(false);
+        }
+        let store = PageStore::new(
+            &self.session.facts.instance.engine,
+            &self.session.facts.instance.catalog,
+            &self.session.catalog,
+            self.session.txn(),
+            &self.snapshot,
+        );
+        let view = self.session.catalog.view_of(&store, self.snapshot.lsn());
+        let key = [redoubt_functions::Datum::Oid(index)];
+        let rows: Vec<redoubt_catalog::rows::PgIndex> =
+            view.probe(redoubt_catalog::index_oids::INDEX_INDEXRELID, &key)?;
+        Ok(!rows.is_empty())
+    }
+
     /// The schemas of `search_path` that exist, `pg_catalog` first unless it is named.
     fn search_path(&self) -> PgResult<Vec<Oid>> {
         let catalog = self.catalog();
@@ -132,5 +161,9 @@ impl Relations for Access<'_> {
             schema,
             fillfactor,
         })
+    }
+
+    fn plan_internal(&self, text: &str, param_types: &[Oid]) -> PgResult<Arc<redoubt_plan::Plan>> {
+        self.session.internal_plan(text, param_types)
     }
 }

@@ -1,22 +1,35 @@
 //! Statements that define objects: what their texts mean, carried out by the catalogs' primitives. A file for
 //! each kind of object.
 
+mod add_constraint;
+mod alter_table;
+mod check_constraint;
+mod create_index;
 mod create_table;
 mod drop;
 mod find_object;
+mod foreign_key;
+mod index_build;
+mod index_columns;
+mod key_constraint;
+mod lookup;
+mod new_column;
 mod object_names;
 mod owner;
 mod query_references;
+mod row_check;
 mod schema;
 mod sequence;
 mod sequence_options;
+mod storage_options;
+mod truncate;
 mod view;
 
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::Oid;
-use redoubt_sql::tree::ObjectName;
+use redoubt_sql::tree::{Ident, ObjectName};
 
 /// The schema of an object to be made or dropped.
 pub(crate) struct Place {
@@ -50,4 +63,17 @@ impl Session {
     pub(crate) fn note(&self, code: redoubt_error::SqlState, message: String) {
         self.notices.borrow_mut().push(PgError::report(Severity::Notice, code, message));
     }
+}
+
+/// There is one place where data is.
+pub(crate) fn check_tablespace(name: Option<&Ident>) -> PgResult<()> {
+    match name {
+        Some(name) if name.as_str() != "pg_default" => Err(PgError::unsupported("tablespaces")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a type is a domain.
+pub(crate) fn is_domain(access: &Access<'_>, type_oid: Oid) -> PgResult<bool> {
+    Ok(access.catalog().type_info_must(type_oid)?.typtype == 'd')
 }

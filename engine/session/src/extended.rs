@@ -10,6 +10,7 @@ use redoubt_analyze::Params;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::Execution;
 use redoubt_functions::{Datum, Oid, io};
+use redoubt_plan::range::RangeKind;
 use redoubt_sql::tree::{DmlStatement, Statement, StatementKind};
 use redoubt_txn::Snapshot;
 use std::sync::Arc;
@@ -38,6 +39,19 @@ pub(crate) struct Portal {
     /// Made by the first Execute, kept while rows are left.
     running: Option<(Execution, Snapshot)>,
     finished: bool,
+}
+
+impl Portal {
+    /// Whether it has rows of this relation still to give.
+    pub(crate) fn reads(&self, relation: Oid) -> bool {
+        let is_it =
+            |kind: &RangeKind| matches!(kind, RangeKind::Relation { relid, .. } if *relid == relation);
+        self.running.is_some()
+            && self
+                .planned
+                .as_ref()
+                .is_some_and(|plan| plan.plan.ranges.iter().any(|range| is_it(&range.kind)))
+    }
 }
 
 impl Session {

@@ -15,6 +15,7 @@ mod explain;
 mod extended;
 mod functions;
 mod instance;
+mod internal_plan;
 mod login;
 mod measures;
 mod options;

@@ -48,6 +48,8 @@ impl Circumstances {
 
     fn hold(&self, session: &Session, access: &Access<'_>) -> bool {
         access.catalog().version() == Some(self.version)
+            // An older snapshot may not read through every index that there is by now.
+            && self.version <= access.snapshot.lsn()
             && self.path == access.path
             && Arc::ptr_eq(&self.formats, session.settings.formats())
     }

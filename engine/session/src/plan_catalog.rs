@@ -18,6 +18,10 @@ impl FactsHost for Access<'_> {
         Ok((tree.nblocks(), u32::from(tree.height())))
     }
 
+    fn index_serves_snapshot(&self, index: &Index) -> PgResult<bool> {
+        Ok(!index.row.indcheckxmin || self.sees_index(index.oid)?)
+    }
+
     fn function(&self, source: &str) -> Option<ScalarFn> {
         functions::find(source)
     }

@@ -39,10 +39,11 @@ impl Session {
             let version = access.catalog().version();
             let planned = self.plan_under(&access, statement, params)?;
             self.check_privileges(&planned.plan)?;
-            self.lock_tables(&access, &planned.plan)?;
-            // What changed before the locks were granted shows in the catalogs now.
-            let unchanged = Access::current(self)?.catalog().version() == version;
-            if unchanged {
+            let some_new = self.lock_tables(&access, &planned.plan)?;
+            // What changed before the locks were granted shows in the catalogs now. Where versions cannot tell
+            // (the transaction has changed catalogs itself), only a plan made under its locks is sure to be good.
+            let unchanged = version.is_some() && Access::current(self)?.catalog().version() == version;
+            if unchanged || !some_new {
                 return Ok(planned);
             }
         }
@@ -137,6 +138,14 @@ impl Session {
             let writes = perms & (Perms::INSERT.0 | Perms::UPDATE.0 | Perms::DELETE.0) != 0;
             let mode = if writes { LockMode::RowExclusive } else { LockMode::AccessShare };
             any_new |= self.lock_relation(access, relid, mode)?;
+        }
+        for node in &plan.nodes {
+            let NodeKind::ModifyTable(modify) = &node.kind else { continue };
+            // Foreign keys are looked up and acted on in the other table, as PostgreSQL's triggers do.
+            let others = modify.rules.foreign_keys.iter().map(|key| key.referenced);
+            for relid in others.chain(modify.rules.referenced_by.iter().map(|key| key.table)) {
+                any_new |= self.lock_relation(access, relid, LockMode::RowShare)?;
+            }
         }
         Ok(any_new)
     }

@@ -68,6 +68,8 @@ pub struct Session {
     pub(crate) random: RefCell<Prng>,
     pub(crate) notices: RefCell<Vec<PgError>>,
     pub(crate) sequences: RefCell<crate::sequence::UsedSequences>,
+    /// Plans of foreign keys' actions.
+    pub(crate) internal_plans: RefCell<crate::internal_plan::InternalPlans>,
 }
 
 impl Session {
@@ -135,6 +137,7 @@ impl Session {
             random: RefCell::new(Prng::from_entropy()),
             notices: RefCell::new(Vec::new()),
             sequences: RefCell::default(),
+            internal_plans: RefCell::default(),
         };
         session.apply_timeouts();
         session.report_start();

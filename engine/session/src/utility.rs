@@ -32,6 +32,11 @@ impl Session {
             UtilityStatement::Show { name } => self.show(name.as_deref(), client)?,
             UtilityStatement::Explain(explain) => self.explain(explain, client)?,
             UtilityStatement::CreateTable(create) => self.create_table(create)?,
+            UtilityStatement::CreateIndex(create) => self.create_index(create)?,
+            UtilityStatement::Truncate { relations, restart_identity, behavior } => {
+                self.truncate(relations, *restart_identity, *behavior)?;
+            }
+            UtilityStatement::AlterTable(alter) => self.alter_table(alter)?,
             UtilityStatement::CreateSchema(create) => self.create_schema(create)?,
             UtilityStatement::CreateView(create) => self.create_view(create)?,
             UtilityStatement::CreateSequence(create) => self.create_sequence(create)?,

@@ -110,7 +110,8 @@ impl Ddl<'_> {
         }
         self.insert(&index_row(new, oid))?;
         if !table.class.relhasindex {
-            self.change_relation(table.oid, |row| row.relhasindex = true)?;
+            // Only a hint, and indexes may be made side by side.
+            self.note_in_relation(table.oid, |row| row.relhasindex = true)?;
         }
         match constraint {
             Some(constraint) => self.record_dependency(
@@ -196,6 +197,17 @@ impl Ddl<'_> {
     /// `XX000` when there is no such index; those of writing pages.
     pub fn change_index(&self, oid: Oid, edit: impl FnOnce(&mut PgIndex)) -> PgResult<()> {
         self.change(index::INDEX_INDEXRELID, oid, edit)
+    }
+
+    /// Makes an index that is there already a part of a constraint, which takes over what it depends on.
+    ///
+    /// # Errors
+    /// Those of writing pages.
+    pub fn give_index_to_constraint(&self, index: Oid, constraint: Oid) -> PgResult<()> {
+        let address = ObjectAddress::relation(index);
+        self.forget_dependencies(address, Some(DependencyKind::Auto), Some(class::RELATION))?;
+        let owner = ObjectAddress::new(class::CONSTRAINT, constraint);
+        self.record_dependency(address, owner, DependencyKind::Internal)
     }
 
     /// The constraint that an index enforces, if it is one's part.

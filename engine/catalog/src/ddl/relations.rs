@@ -171,6 +171,14 @@ impl Ddl<'_> {
         self.change(index::CLASS_OID, oid, edit)
     }
 
+    /// Changes hints and statistics in a relation's `pg_class` row where it lies, for everybody and for good.
+    ///
+    /// # Errors
+    /// `XX000` when there is no such relation; those of writing pages.
+    pub fn note_in_relation(&self, oid: Oid, edit: impl FnOnce(&mut PgClass)) -> PgResult<()> {
+        self.overwrite(index::CLASS_OID, oid, edit)
+    }
+
     /// Renames a relation, its row type, and an index's constraint.
     ///
     /// # Errors

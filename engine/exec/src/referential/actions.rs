@@ -5,6 +5,7 @@ use crate::exec::{Exec, Execution};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Datum, Oid, TupleDesc, quote_identifier};
 use redoubt_plan::facts::{ForeignAction, ForeignKey};
+use redoubt_txn::{Isolation, Snapshot};
 
 impl Exec<'_> {
     /// Carries out a constraint's action.
@@ -19,6 +20,9 @@ impl Exec<'_> {
             return Ok(());
         }
         let action = if new.is_some() { key.on_update } else { key.on_delete };
+        if !matches!(action, ForeignAction::NoAction | ForeignAction::Restrict) {
+            self.check_same_rows(key, old)?;
+        }
         match action {
             // Another row may have taken the key over.
             ForeignAction::NoAction if self.key_is_back(key, old)? => Ok(()),
@@ -84,16 +88,31 @@ impl Exec<'_> {
         self.run_action(&text, &types(&key.referenced_desc, key), old).map(drop)
     }
 
-    /// Runs a statement to its end; says how many rows it returned.
+    /// Under REPEATABLE READ the rows to be changed must be those that the transaction sees: changing rows that it
+    /// cannot see is a serialization failure, and overlooking them would leave them without their key.
+    fn check_same_rows(&self, key: &ForeignKey, old: &[Datum]) -> PgResult<()> {
+        let txn = self.ctx.storage.txn;
+        if txn.isolation() == Isolation::ReadCommitted {
+            return Ok(());
+        }
+        let text = format!("SELECT 1 FROM ONLY {} x WHERE {}", table(key), condition(key, 1));
+        let types = types(&key.referenced_desc, key);
+        let seen = self.run_at(txn.statement_snapshot()?, &text, &types, old)?;
+        if seen == self.run_at(txn.latest_snapshot()?, &text, &types, old)? {
+            return Ok(());
+        }
+        Err(super::lookup::serialization("update"))
+    }
+
+    /// Runs a statement over the latest rows to its end; says how many rows it returned.
     fn run_action(&self, text: &str, types: &[Oid], params: &[Datum]) -> PgResult<u64> {
+        self.run_at(self.ctx.storage.txn.latest_snapshot()?, text, types, params)
+    }
+
+    fn run_at(&self, snapshot: Snapshot, text: &str, types: &[Oid], params: &[Datum]) -> PgResult<u64> {
         let outer = self.ctx.storage;
         let plan = outer.relations.plan_internal(text, types)?;
-        let storage = Storage {
-            engine: outer.engine,
-            txn: outer.txn,
-            snapshot: self.check_snapshot()?,
-            relations: outer.relations,
-        };
+        let storage = Storage { engine: outer.engine, txn: outer.txn, snapshot, relations: outer.relations };
         let context = ExecContext { env: self.ctx.env, storage: &storage };
         let mut execution = Execution::new(plan, params);
         let mut rows = 0;

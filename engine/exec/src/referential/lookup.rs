@@ -11,7 +11,7 @@ use redoubt_txn::{Isolation, LockWait, RowLockMode, Snapshot};
 impl Exec<'_> {
     /// A snapshot that sees what the statement has done, and under READ COMMITTED what others have
     /// committed by now.
-    pub(super) fn check_snapshot(&self) -> PgResult<Snapshot> {
+    fn check_snapshot(&self) -> PgResult<Snapshot> {
         let txn = self.ctx.storage.txn;
         match txn.isolation() {
             Isolation::ReadCommitted => txn.latest_snapshot(),
@@ -150,7 +150,7 @@ fn violation(key: &ForeignKey) -> PgError {
         .constraint(&*key.name)
 }
 
-fn serialization(what: &str) -> PgError {
+pub(super) fn serialization(what: &str) -> PgError {
     PgError::new(
         code::T_R_SERIALIZATION_FAILURE,
         format!("could not serialize access due to concurrent {what}"),

@@ -302,7 +302,7 @@ impl Builder<'_> {
     }
 
     /// An expression over a table's row (range-table entry 0) made one over this range.
-    fn over_row(&mut self, expr: &Expr, range: usize) -> PgResult<Expr> {
+    pub(crate) fn over_row(&mut self, expr: &Expr, range: usize) -> PgResult<Expr> {
         let mut expr = expr.clone();
         self.replace_row(&mut expr, 0, range);
         self.fold(&mut expr)?;

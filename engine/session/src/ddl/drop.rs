@@ -6,7 +6,7 @@ use crate::session::Session;
 use redoubt_catalog::ddl::{Behavior, Ddl, ObjectAddress, class};
 use redoubt_error::{PgError, PgResult, SqlState, code};
 use redoubt_functions::Oid;
-use redoubt_sql::tree::{Drop, DropBehavior};
+use redoubt_sql::tree::{Drop, DropBehavior, ObjectRef};
 use redoubt_txn::LockMode;
 
 /// Objects with lower OIDs came with the system.
@@ -18,24 +18,16 @@ impl Session {
             return Err(PgError::unsupported("DROP INDEX CONCURRENTLY"));
         }
         self.ensure_transaction()?;
-        let access = Access::current(self)?;
         let mut addresses = Vec::with_capacity(drop.targets.len());
         for target in &drop.targets {
-            match self.find_object(&access, drop.object, target) {
-                Ok(address) => {
-                    self.check_may_drop(&access, address)?;
-                    if address.class == class::RELATION {
-                        self.lock_relation(&access, address.object, LockMode::AccessExclusive)?;
-                    }
-                    addresses.push(address);
-                }
+            match self.find_and_lock(drop, target) {
+                Ok(address) => addresses.push(address),
                 Err(error) if drop.if_exists && is_missing(error.code()) => {
                     self.note(code::SUCCESSFUL_COMPLETION, format!("{}, skipping", error.message()));
                 }
                 Err(error) => return Err(error),
             }
         }
-        // What the names meant may have gone while the locks were waited for.
         let access = Access::current(self)?;
         let behavior = match drop.behavior {
             DropBehavior::Restrict => Behavior::Restrict,
@@ -44,6 +36,33 @@ impl Session {
         let dropped = Ddl::new(access.store(), &access.path).drop_objects(&addresses, behavior)?;
         self.notices.borrow_mut().extend(dropped.notices);
         Ok(())
+    }
+
+    /// The object, locked if it is a relation. What the name means may have changed while the lock was waited for: it
+    /// is looked up again.
+    fn find_and_lock(&self, drop: &Drop, target: &ObjectRef) -> PgResult<ObjectAddress> {
+        let mut locked = None;
+        loop {
+            let access = Access::current(self)?;
+            let address = self.find_object(&access, drop.object, target)?;
+            if address.class != class::RELATION {
+                self.check_may_drop(&access, address)?;
+                return Ok(address);
+            }
+            if locked == Some(address) {
+                if let Some(relation) = access.catalog().relation_by_oid(address.object)? {
+                    self.check_not_in_use(&relation, &format!("DROP {}", drop.object.tag_words()))?;
+                }
+                return Ok(address);
+            }
+            self.check_may_drop(&access, address)?;
+            // Whoever uses a table uses its indexes, and locks the table alone.
+            if let Some(index) = access.catalog().index_by_oid(address.object)? {
+                self.lock_relation(&access, index.table, LockMode::AccessExclusive)?;
+            }
+            self.lock_relation(&access, address.object, LockMode::AccessExclusive)?;
+            locked = Some(address);
+        }
     }
 
     /// The owner of an object, or of its schema, may drop it.

@@ -56,7 +56,8 @@ impl Session {
                 access.schema_named(schema.as_str())?;
             }
             let message = format!("{word} \"{}\" does not exist", name.last().name);
-            return Err(PgError::new(code::UNDEFINED_TABLE, message));
+            let code = if word == "index" { code::UNDEFINED_OBJECT } else { code::UNDEFINED_TABLE };
+            return Err(PgError::new(code, message));
         };
         if !kinds.contains(&relation.kind) {
             let message = format!("\"{}\" is not {} {word}", relation.name, article(word));

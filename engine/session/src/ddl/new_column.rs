@@ -1,0 +1,225 @@
+//! A column as CREATE TABLE and ALTER TABLE ADD COLUMN describe it: its type, and what its constraints ask for.
+
+use super::check_constraint::CheckSpec;
+use super::foreign_key::ForeignKeySpec;
+use super::index_columns::{canonical, shape_of, with_analysis};
+use super::key_constraint::KeySpec;
+use crate::access::Access;
+use crate::session::Session;
+use redoubt_analyze::{
+    analyze_default, analyze_generated, references_of, resolve_collation, resolve_type_name,
+};
+use redoubt_catalog::ddl::{Ddl, NewColumn, ObjectAddress};
+use redoubt_error::{PgError, PgResult, code};
+use redoubt_functions::Oid;
+use redoubt_sql::tree::{
+    ColumnConstraint, ColumnConstraintKind, ColumnDef, Expr, TableConstraint, TableConstraintKind,
+};
+
+/// What stands behind columns and between them, sorted by what it becomes.
+#[derive(Default)]
+pub(crate) struct Constraints {
+    /// Defaults and generation expressions, by the column's place.
+    pub defaults: Vec<(usize, Expr)>,
+    /// CHECK.
+    pub checks: Vec<CheckSpec>,
+    /// PRIMARY KEY and UNIQUE.
+    pub keys: Vec<KeySpec>,
+    /// FOREIGN KEY.
+    pub foreign_keys: Vec<ForeignKeySpec>,
+}
+
+impl Session {
+    /// A column, whose constraints are added to `constraints`. `at` is its place among the table's columns.
+    pub(crate) fn new_column(
+        &self,
+        access: &Access<'_>,
+        column: &ColumnDef,
+        at: usize,
+        table: &str,
+        constraints: &mut Constraints,
+    ) -> PgResult<NewColumn> {
+        let type_name =
+            column.type_name.as_ref().ok_or_else(|| PgError::unsupported("columns of typed tables"))?;
+        if column.storage.is_some() || column.compression.is_some() {
+            return Err(PgError::unsupported("STORAGE and COMPRESSION of columns"));
+        }
+        let (type_oid, typmod) = with_analysis(access, |context| resolve_type_name(type_name, context))?;
+        let mut collation = access.catalog().type_info_must(type_oid)?.collation;
+        if let Some(name) = &column.collation {
+            if collation == 0 {
+                let name = access.catalog().format_type(type_oid, None, &access.path)?;
+                let message = format!("collations are not supported by type {name}");
+                return Err(PgError::new(code::DATATYPE_MISMATCH, message).at(Some(column.pos)));
+            }
+            collation = with_analysis(access, |context| resolve_collation(name, context))?;
+        }
+        let mut new = NewColumn::new(column.name.as_str(), type_oid, typmod, collation);
+        new.dimensions = type_name.array_bounds.len() as i32;
+        let mut said = Said::default();
+        for constraint in &column.constraints {
+            said.take(&mut new, column, constraint, at, table, constraints)?;
+        }
+        if said.default.is_some() && new.generated != '\0' {
+            let message = format!(
+                "both default and generation expression specified for column \"{}\" of table \"{table}\"",
+                column.name.name
+            );
+            return Err(PgError::new(code::SYNTAX_ERROR, message).at(said.default));
+        }
+        new.not_null = said.not_null == Some(true);
+        Ok(new)
+    }
+
+    /// Adds the defaults and generation expressions of columns that are there, given by their places.
+    pub(crate) fn add_defaults(&self, table: Oid, defaults: &[(usize, Expr)]) -> PgResult<()> {
+        for (at, raw) in defaults {
+            let access = Access::current(self)?;
+            let relation = access.relation(table)?;
+            let attribute = &relation.desc.attrs[*at];
+            let shape = shape_of(&relation);
+            let expr = with_analysis(&access, |context| match attribute.generated {
+                0 => analyze_default(raw, attribute, context),
+                _ => analyze_generated(raw, attribute, &shape, context),
+            })?;
+            let is_null =
+                matches!(&expr, redoubt_analyze::query::Expr::Const { value, .. } if value.is_null());
+            if attribute.generated == 0 && is_null && !super::is_domain(&access, attribute.type_oid)? {
+                // DEFAULT NULL is no default.
+                continue;
+            }
+            let references = references_of(&expr);
+            let mut objects = references.objects;
+            let columns = references.columns.into_iter().filter(|attnum| *attnum > 0);
+            objects.extend(columns.map(|attnum| ObjectAddress::column(table, attnum)));
+            let text = canonical(&access, &expr, Some(&shape))?;
+            Ddl::new(access.store(), &access.path).add_default(table, *at as i16 + 1, &text, &objects)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a column's constraints have said so far.
+#[derive(Default)]
+struct Said {
+    not_null: Option<bool>,
+    default: Option<usize>,
+}
+
+impl Said {
+    fn take(
+        &mut self,
+        new: &mut NewColumn,
+        column: &ColumnDef,
+        constraint: &ColumnConstraint,
+        at: usize,
+        table: &str,
+        constraints: &mut Constraints,
+    ) -> PgResult<()> {
+        let name = constraint.name.as_ref().map(|name| name.name.clone());
+        let again = |what: &str| {
+            let message =
+                format!("multiple {what} specified for column \"{}\" of table \"{table}\"", column.name.name);
+            Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(constraint.pos)))
+        };
+        match &constraint.kind {
+            ColumnConstraintKind::NotNull => self.say(true, column, constraint, table)?,
+            ColumnConstraintKind::Null => self.say(false, column, constraint, table)?,
+            ColumnConstraintKind::Default(expr) => {
+                if self.default.is_some() {
+                    return again("default values");
+                }
+                self.default = Some(constraint.pos);
+                constraints.defaults.push((at, expr.clone()));
+            }
+            ColumnConstraintKind::Generated { expr } => {
+                if new.generated != '\0' {
+                    return again("generation clauses");
+                }
+                new.generated = 's';
+                constraints.defaults.push((at, expr.clone()));
+            }
+            ColumnConstraintKind::Identity { .. } => return Err(PgError::unsupported("identity columns")),
+            ColumnConstraintKind::Check { expr, no_inherit } => constraints.checks.push(CheckSpec {
+                name,
+                expr: expr.clone(),
+                no_inherit: *no_inherit,
+                attributes: constraint.attributes,
+                pos: constraint.pos,
+            }),
+            ColumnConstraintKind::Unique(index) | ColumnConstraintKind::PrimaryKey(index) => {
+                constraints.keys.push(KeySpec {
+                    name,
+                    primary: matches!(constraint.kind, ColumnConstraintKind::PrimaryKey(_)),
+                    columns: vec![column.name.clone()],
+                    index: index.clone(),
+                    attributes: constraint.attributes,
+                    pos: constraint.pos,
+                });
+            }
+            ColumnConstraintKind::References(references) => constraints.foreign_keys.push(ForeignKeySpec {
+                name,
+                columns: vec![column.name.clone()],
+                references: references.clone(),
+                attributes: constraint.attributes,
+            }),
+        }
+        Ok(())
+    }
+
+    fn say(
+        &mut self,
+        not_null: bool,
+        column: &ColumnDef,
+        at: &ColumnConstraint,
+        table: &str,
+    ) -> PgResult<()> {
+        if self.not_null.is_some_and(|said| said != not_null) {
+            let message = format!(
+                "conflicting NULL/NOT NULL declarations for column \"{}\" of table \"{table}\"",
+                column.name.name
+            );
+            return Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(at.pos)));
+        }
+        self.not_null = Some(not_null);
+        Ok(())
+    }
+}
+
+impl Constraints {
+    /// Takes a constraint of the table.
+    pub(crate) fn take(&mut self, constraint: &TableConstraint) -> PgResult<()> {
+        let name = constraint.name.as_ref().map(|name| name.name.clone());
+        let attributes = constraint.attributes;
+        match &constraint.kind {
+            TableConstraintKind::Check { expr } => self.checks.push(CheckSpec {
+                name,
+                expr: expr.clone(),
+                no_inherit: attributes.no_inherit,
+                attributes,
+                pos: constraint.pos,
+            }),
+            TableConstraintKind::Unique { columns, index }
+            | TableConstraintKind::PrimaryKey { columns, index } => self.keys.push(KeySpec {
+                name,
+                primary: matches!(constraint.kind, TableConstraintKind::PrimaryKey { .. }),
+                columns: columns.clone(),
+                index: index.clone(),
+                attributes,
+                pos: constraint.pos,
+            }),
+            TableConstraintKind::ForeignKey { columns, references } => {
+                self.foreign_keys.push(ForeignKeySpec {
+                    name,
+                    columns: columns.clone(),
+                    references: references.clone(),
+                    attributes,
+                })
+            }
+            TableConstraintKind::Exclude { .. } => {
+                return Err(PgError::unsupported("exclusion constraints"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! WITH (...) of tables and indexes: which parameters there are, and what values they take
+//! (PostgreSQL's reloptions.c).
+//!
+//! `fillfactor` is obeyed. The others that are taken only tune background work which this engine does in its own way;
+//! they are kept and shown, as PostgreSQL does.
+
+use redoubt_error::{PgError, PgResult, code};
+use redoubt_sql::tree::DefElem;
+use std::sync::Arc;
+
+/// What a parameter's value must be.
+#[derive(Clone, Copy)]
+enum Kind {
+    Bool,
+    Int(i64, i64),
+    Real(f64, f64),
+    OneOf(&'static [&'static str]),
+}
+
+const TABLE: &[(&str, Kind)] = &[
+    ("fillfactor", Kind::Int(10, 100)),
+    ("toast_tuple_target", Kind::Int(128, 8160)),
+    ("parallel_workers", Kind::Int(0, 1024)),
+    ("user_catalog_table", Kind::Bool),
+    ("vacuum_index_cleanup", Kind::OneOf(&["auto", "on", "off", "true", "false", "yes", "no", "1", "0"])),
+    ("vacuum_truncate", Kind::Bool),
+    ("autovacuum_enabled", Kind::Bool),
+    ("autovacuum_vacuum_threshold", Kind::Int(0, i32::MAX as i64)),
+    ("autovacuum_vacuum_insert_threshold", Kind::Int(-1, i32::MAX as i64)),
+    ("autovacuum_analyze_threshold", Kind::Int(0, i32::MAX as i64)),
+    ("autovacuum_vacuum_cost_limit", Kind::Int(1, 10000)),
+    ("autovacuum_vacuum_cost_delay", Kind::Real(0.0, 100.0)),
+    ("autovacuum_vacuum_scale_factor", Kind::Real(0.0, 100.0)),
+    ("autovacuum_vacuum_insert_scale_factor", Kind::Real(0.0, 100.0)),
+    ("autovacuum_analyze_scale_factor", Kind::Real(0.0, 100.0)),
+    ("autovacuum_freeze_min_age", Kind::Int(0, 1_000_000_000)),
+    ("autovacuum_freeze_max_age", Kind::Int(100_000, 2_000_000_000)),
+    ("autovacuum_freeze_table_age", Kind::Int(0, 2_000_000_000)),
+    ("autovacuum_multixact_freeze_min_age", Kind::Int(0, 1_000_000_000)),
+    ("autovacuum_multixact_freeze_max_age", Kind::Int(10_000, 2_000_000_000)),
+    ("autovacuum_multixact_freeze_table_age", Kind::Int(0, 2_000_000_000)),
+    ("log_autovacuum_min_duration", Kind::Int(-1, i32::MAX as i64)),
+];
+
+const BTREE: &[(&str, Kind)] = &[("fillfactor", Kind::Int(10, 100)), ("deduplicate_items", Kind::Bool)];
+
+/// Parameters that TOAST tables have as well.
+fn is_toast_option(name: &str) -> bool {
+    name.starts_with("autovacuum_") && !name.contains("analyze")
+        || matches!(name, "vacuum_index_cleanup" | "vacuum_truncate" | "log_autovacuum_min_duration")
+}
+
+/// `reloptions` of a table: those before, overridden by the new ones.
+///
+/// # Errors
+/// `22023` for what is no parameter, or a value that it cannot have.
+pub(crate) fn table_options(
+    before: Option<&[Arc<str>]>,
+    options: &[DefElem],
+) -> PgResult<Option<Vec<Arc<str>>>> {
+    merged(before, options, TABLE)
+}
+
+/// `reloptions` of a B-tree index.
+///
+/// # Errors
+/// As for [`table_options`].
+pub(crate) fn btree_options(
+    before: Option<&[Arc<str>]>,
+    options: &[DefElem],
+) -> PgResult<Option<Vec<Arc<str>>>> {
+    merged(before, options, BTREE)
+}
+
+/// `reloptions` without some parameters.
+pub(crate) fn without(before: Option<&[Arc<str>]>, options: &[DefElem]) -> Option<Vec<Arc<str>>> {
+    let gone = |option: &str| options.iter().any(|reset| has_name(option, reset.name.as_str()));
+    let left: Vec<Arc<str>> =
+        before.unwrap_or_default().iter().filter(|option| !gone(option)).cloned().collect();
+    (!left.is_empty()).then_some(left)
+}
+
+fn has_name(option: &str, name: &str) -> bool {
+    option.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
+}
+
+fn merged(
+    before: Option<&[Arc<str>]>,
+    options: &[DefElem],
+    known: &[(&str, Kind)],
+) -> PgResult<Option<Vec<Arc<str>>>> {
+    let mut all = without(before, options).unwrap_or_default();
+    let mut given: Vec<&str> = Vec::new();
+    for option in options {
+        let name = option.name.as_str();
+        if let Some(space) = &option.namespace {
+            check_toast(space.as_str(), name)?;
+            // There are no TOAST tables: long values lie in a fork of the table itself.
+            continue;
+        }
+        if given.contains(&name) {
+            let message = format!("parameter \"{name}\" specified more than once");
+            return Err(PgError::new(code::INVALID_PARAMETER_VALUE, message));
+        }
+        given.push(name);
+        if name == "oids" {
+            if option.string().is_some_and(|value| value == "false") {
+                continue;
+            }
+            let message = "tables declared WITH OIDS are not supported";
+            return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message));
+        }
+        let Some((_, kind)) = known.iter().find(|(known, _)| *known == name) else {
+            return Err(unrecognized(name));
+        };
+        let value = option.string().unwrap_or_else(|| "true".into());
+        check_value(name, &value, *kind)?;
+        all.push(format!("{name}={value}").into());
+    }
+    Ok((!all.is_empty()).then_some(all))
+}
+
+fn check_toast(space: &str, name: &str) -> PgResult<()> {
+    if space != "toast" {
+        let message = format!("unrecognized parameter namespace \"{space}\"");
+        return Err(PgError::new(code::INVALID_PARAMETER_VALUE, message));
+    }
+    if is_toast_option(name) { Ok(()) } else { Err(unrecognized(name)) }
+}
+
+fn unrecognized(name: &str) -> PgError {
+    PgError::new(code::INVALID_PARAMETER_VALUE, format!("unrecognized parameter \"{name}\""))
+}
+
+fn check_value(name: &str, value: &str, kind: Kind) -> PgResult<()> {
+    let invalid = |what: &str| {
+        let message = format!("invalid value for {what} option \"{name}\": {value}");
+        PgError::new(code::INVALID_PARAMETER_VALUE, message)
+    };
+    let out_of_range = |detail: String| {
+        let message = format!("value {value} out of bounds for option \"{name}\"");
+        PgError::new(code::INVALID_PARAMETER_VALUE, message).detail(detail)
+    };
+    match kind {
+        Kind::Bool if is_boolean(value) => Ok(()),
+        Kind::Bool => Err(invalid("boolean")),
+        Kind::Int(low, high) => {
+            let number: i64 = value.parse().map_err(|_| invalid("integer"))?;
+            if (low..=high).contains(&number) {
+                return Ok(());
+            }
+            Err(out_of_range(format!("Valid values are between \"{low}\" and \"{high}\".")))
+        }
+        Kind::Real(low, high) => {
+            let number: f64 = value.parse().map_err(|_| invalid("floating point"))?;
+            if (low..=high).contains(&number) {
+                return Ok(());
+            }
+            Err(out_of_range(format!("Valid values are between \"{low:.6}\" and \"{high:.6}\".")))
+        }
+        Kind::OneOf(values) if values.contains(&value.to_lowercase().as_str()) => Ok(()),
+        Kind::OneOf(_) => Err(invalid("enum")),
+    }
+}
+
+/// Whether PostgreSQL's `parse_bool` takes it: an unambiguous beginning of a word for yes or no.
+fn is_boolean(value: &str) -> bool {
+    let value = value.to_lowercase();
+    let begins = |word: &str, least: usize| value.len() >= least && word.starts_with(&value);
+    begins("true", 1)
+        || begins("false", 1)
+        || begins("yes", 1)
+        || begins("no", 1)
+        || begins("on", 2)
+        || begins("off", 2)
+        || value == "1"
+        || value == "0"
+}
