@@ -44,7 +44,11 @@ impl Analyzer<'_> {
     /// The schema of this name; `pg_temp` is the session's own.
     pub(crate) fn namespace_named(&self, name: &str) -> PgResult<Option<Oid>> {
         if name != "pg_temp" {
-            return Ok(self.catalog.namespace_by_name(name)?.map(|namespace| namespace.oid));
+            let namespace = self.catalog.namespace_by_name(name)?.map(|namespace| namespace.oid);
+            if let Some(namespace) = namespace {
+                self.env.check_schema_usage(namespace, self.path)?;
+            }
+            return Ok(namespace);
         }
         for schema in self.path {
             let namespace = self.catalog.namespace_by_oid(*schema)?;

@@ -204,6 +204,17 @@ pub trait Env {
         }
     }
 
+    /// Whether the current role may look up objects in a schema that a statement names. `path` is the slice
+    /// that the text is read along: stored texts (of views, defaults) have one of their own, and what they
+    /// name is not the current role's to look up.
+    ///
+    /// # Errors
+    /// `42501` when it may not.
+    fn check_schema_usage(&self, schema: Oid, path: &[Oid]) -> PgResult<()> {
+        let _ = (schema, path);
+        Ok(())
+    }
+
     /// Runs `draw` over the session's random generator (`random`, `setseed`).
     fn with_random(&self, draw: &mut dyn FnMut(&mut crate::random::Prng));
 

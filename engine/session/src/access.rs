@@ -3,6 +3,7 @@
 use crate::env::StatementEnv;
 use crate::session::Session;
 use redoubt_access::TableId;
+use redoubt_catalog::acl::{AclObject, Privileges};
 use redoubt_catalog::{CatalogView, PageStore};
 use redoubt_error::{PgError, PgResult};
 use redoubt_exec::{OpenTable, Relations};
@@ -122,9 +123,10 @@ impl<'a> Access<'a> {
         let catalog = self.catalog();
         let mut path = Vec::new();
         for name in self.session.settings.search_path().iter() {
-            let name = if name == "$user" { &*self.session.facts.session_user } else { name.as_str() };
+            let name = if name == "$user" { &*self.session.facts.current_user } else { name.as_str() };
             if let Some(namespace) = catalog.namespace_by_name(name)?
                 && !path.contains(&namespace.oid)
+                && self.may_use_schema(&namespace)?
             {
                 path.push(namespace.oid);
             }
@@ -133,6 +135,53 @@ impl<'a> Access<'a> {
             path.insert(0, PG_CATALOG);
         }
         Ok(path)
+    }
+
+    fn may_use_schema(&self, schema: &redoubt_catalog::rows::PgNamespace) -> PgResult<bool> {
+        self.may_in_schema(schema, Privileges::USAGE)
+    }
+
+    fn may_in_schema(
+        &self,
+        schema: &redoubt_catalog::rows::PgNamespace,
+        privilege: Privileges,
+    ) -> PgResult<bool> {
+        let facts = &self.session.facts;
+        if facts.superuser {
+            return Ok(true);
+        }
+        let acl = schema.nspacl.as_ref();
+        let held = self.catalog().privileges(facts.user_oid, AclObject::Schema, schema.nspowner, acl)?;
+        Ok(held.contains(privilege))
+    }
+
+    /// Whether the current role may look up objects in a schema.
+    ///
+    /// # Errors
+    /// `42501` when it may not.
+    pub(crate) fn check_schema_usage(&self, schema: Oid) -> PgResult<()> {
+        self.check_in_schema(schema, Privileges::USAGE)
+    }
+
+    /// Whether the current role may make objects in a schema.
+    ///
+    /// # Errors
+    /// `42501` when it may not.
+    pub(crate) fn check_may_create_in(&self, schema: Oid) -> PgResult<()> {
+        self.check_in_schema(schema, Privileges::CREATE)
+    }
+
+    fn check_in_schema(&self, schema: Oid, privilege: Privileges) -> PgResult<()> {
+        if self.session.facts.superuser {
+            return Ok(());
+        }
+        match self.catalog().namespace_by_oid(schema)? {
+            Some(row) if !self.may_in_schema(&row, privilege)? => Err(PgError::new(
+                redoubt_error::code::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for schema {}", row.nspname),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Where unqualified new objects go: the first schema of the path that was named.

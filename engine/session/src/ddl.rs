@@ -1,6 +1,7 @@
 //! Statements that define objects: what their texts mean, carried out by the catalogs' primitives. A file for
 //! each kind of object.
 
+mod acl_update;
 mod add_constraint;
 mod alter_table;
 mod check_constraint;
@@ -9,14 +10,18 @@ mod create_table;
 mod drop;
 mod find_object;
 mod foreign_key;
+mod grant;
 mod index_build;
 mod index_columns;
 mod key_constraint;
 mod lookup;
+mod membership;
 mod new_column;
 mod object_names;
 mod owner;
+mod privilege_names;
 mod query_references;
+mod role;
 mod row_check;
 mod schema;
 mod sequence;
@@ -56,6 +61,7 @@ impl Session {
             return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message)
                 .detail("System catalog modifications are currently disallowed."));
         }
+        access.check_may_create_in(namespace)?;
         Ok(Place { namespace, name: name.last().name.to_string() })
     }
 

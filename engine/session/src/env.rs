@@ -79,6 +79,10 @@ impl Env for StatementEnv<'_> {
         self.catalog.format_type(oid, (typmod >= 0).then_some(typmod), self.path)
     }
 
+    fn check_schema_usage(&self, schema: Oid, path: &[Oid]) -> PgResult<()> {
+        if std::ptr::eq(path, self.path) { self.access.check_schema_usage(schema) } else { Ok(()) }
+    }
+
     fn with_random(&self, draw: &mut dyn FnMut(&mut Prng)) {
         draw(&mut self.random.borrow_mut());
     }

@@ -124,7 +124,7 @@ pub(crate) fn find_set(source: &str) -> Option<SrfFn> {
 const SESSION_FUNCTIONS: Family = &[
     ("pgsql_version", version),
     ("current_database", current_database),
-    ("current_user", session_user),
+    ("current_user", current_user),
     ("session_user", session_user),
     ("pg_backend_pid", backend_pid),
     ("inet_client_addr", client_address),
@@ -145,6 +145,10 @@ fn version(_: &CallContext<'_>, _: &[Datum]) -> PgResult<Datum> {
 
 fn current_database(context: &CallContext<'_>, _: &[Datum]) -> PgResult<Datum> {
     Ok(Datum::Text(facts(context)?.database_name.clone()))
+}
+
+fn current_user(context: &CallContext<'_>, _: &[Datum]) -> PgResult<Datum> {
+    Ok(Datum::Text(facts(context)?.current_user.clone()))
 }
 
 fn session_user(context: &CallContext<'_>, _: &[Datum]) -> PgResult<Datum> {

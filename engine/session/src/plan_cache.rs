@@ -19,6 +19,7 @@ use redoubt_sql::tree::DmlStatement;
 use redoubt_sql::{Lifted, Normalised};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Plans with parameters are kept for statements up to this cost. About what planning itself costs, in the
 /// planner's unit of one page read in order.
@@ -59,6 +60,8 @@ impl Circumstances {
 pub(crate) struct CachedPlan {
     made_under: Circumstances,
     planned: Planned,
+    /// The role that was found to have the privileges it needs.
+    allowed_to: AtomicU32,
 }
 
 /// Statements that came as text, by their normalised form.
@@ -101,7 +104,12 @@ impl Session {
         if !cached.made_under.hold(self, &access) {
             return Ok(None);
         }
-        self.check_privileges(&cached.planned.plan)?;
+        // The answer is the same for the same role under the same state of the catalogs.
+        if cached.allowed_to.load(Ordering::Relaxed) != self.facts.user_oid {
+            self.check_privileges(&access, &cached.planned)?;
+            cached.allowed_to.store(self.facts.user_oid, Ordering::Relaxed);
+        }
+        self.check_read_only(&cached.planned.plan)?;
         if self.lock_tables(&access, &cached.planned.plan)? {
             // Some lock was new, and what it was waited for may have changed the table.
             let access = Access::current(self)?;
@@ -120,7 +128,11 @@ impl Session {
     ) -> PgResult<(Planned, Option<CachedPlan>)> {
         let planned = self.plan(statement, params)?;
         let made_under = Circumstances::now(self, &Access::current(self)?);
-        let cached = made_under.map(|made_under| CachedPlan { made_under, planned: planned.clone() });
+        let cached = made_under.map(|made_under| CachedPlan {
+            made_under,
+            planned: planned.clone(),
+            allowed_to: AtomicU32::new(0),
+        });
         Ok((planned, cached))
     }
 
@@ -163,7 +175,11 @@ impl Session {
         let Some(made_under) = Circumstances::now(self, &access) else { return Ok(None) };
         drop(access);
         entry.state = match self.plan_lifted(&key[..text_length(&key)], literals) {
-            Some(cached) => State::Planned(Arc::new(CachedPlan { made_under, planned: cached })),
+            Some(cached) => State::Planned(Arc::new(CachedPlan {
+                made_under,
+                planned: cached,
+                allowed_to: AtomicU32::new(0),
+            })),
             None => State::Refused(made_under),
         };
         match &entry.state {

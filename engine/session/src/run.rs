@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::client::{Client, Format, OutputColumn};
+use crate::privileges::guarded_functions;
 use crate::session::Session;
 use crate::settings::Parameter;
 use crate::vacuum::Changes;
@@ -24,6 +25,8 @@ pub(crate) struct Planned {
     pub plan: Arc<Plan>,
     pub param_types: Arc<[Oid]>,
     pub columns: Arc<[OutputColumn]>,
+    /// Functions it calls that not everybody may call.
+    pub guarded_functions: Arc<[Oid]>,
 }
 
 /// How often a plan may turn out stale before its locks are held.
@@ -38,7 +41,8 @@ impl Session {
             let access = Access::current(self)?;
             let version = access.catalog().version();
             let planned = self.plan_under(&access, statement, params)?;
-            self.check_privileges(&planned.plan)?;
+            self.check_privileges(&access, &planned)?;
+            self.check_read_only(&planned.plan)?;
             let some_new = self.lock_tables(&access, &planned.plan)?;
             // What changed before the locks were granted shows in the catalogs now. Where versions cannot tell
             // (the transaction has changed catalogs itself), only a plan made under its locks is sure to be good.
@@ -64,6 +68,7 @@ impl Session {
             params: params.clone(),
         };
         let (query, params) = analyze_statement(statement, context)?;
+        let guarded_functions = guarded_functions(&access.catalog(), &query)?.into();
         let settings = self.planner_settings();
         let facts = redoubt_plan::CatalogFacts {
             view: access.catalog(),
@@ -91,41 +96,8 @@ impl Session {
                 format: Format::Text,
             });
         }
-        Ok(Planned { plan: Arc::new(plan), param_types: params.types().into(), columns: columns.into() })
-    }
-
-    /// Superusers may do anything; privileges of others come with roles.
-    pub(crate) fn check_privileges(&self, plan: &Plan) -> PgResult<()> {
-        const FIRST_NORMAL_OID: Oid = 16384;
-        for permission in &plan.permissions {
-            let changes = Perms::INSERT.with(Perms::UPDATE).with(Perms::DELETE);
-            let writes = permission.perms.0 & changes.0 != 0;
-            if writes && permission.relid < FIRST_NORMAL_OID {
-                let name = self.relation_name(permission.relid)?;
-                let message = format!("permission denied: \"{name}\" is a system catalog");
-                return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
-            }
-            if !self.facts.superuser {
-                return Err(PgError::unsupported("access by roles other than superusers"));
-            }
-        }
-        if !plan.read_only && self.settings.bool(Parameter::TransactionReadOnly) {
-            let verb = match plan.command {
-                CommandType::Insert => "INSERT",
-                CommandType::Update => "UPDATE",
-                CommandType::Delete => "DELETE",
-                CommandType::Select => "SELECT FOR UPDATE",
-            };
-            let message = format!("cannot execute {verb} in a read-only transaction");
-            return Err(PgError::new(code::READ_ONLY_SQL_TRANSACTION, message));
-        }
-        Ok(())
-    }
-
-    fn relation_name(&self, relid: Oid) -> PgResult<String> {
-        let access = Access::current(self)?;
-        let relation = access.catalog().relation_by_oid(relid)?;
-        Ok(relation.map_or_else(|| relid.to_string(), |relation| relation.name.to_string()))
+        let (plan, param_types) = (Arc::new(plan), params.types().into());
+        Ok(Planned { plan, param_types, columns: columns.into(), guarded_functions })
     }
 
     /// Locks every table of a plan as strongly as its use asks for; says whether some lock is new.

@@ -36,8 +36,16 @@ pub struct SessionFacts {
     pub(crate) database: Oid,
     /// Its name.
     pub(crate) database_name: Arc<str>,
-    /// The user that connected.
+    /// The session's user: who connected, or what SET SESSION AUTHORIZATION has made of it.
     pub(crate) session_user: Arc<str>,
+    /// Its OID.
+    pub(crate) session_user_oid: Oid,
+    /// OID of the user that connected.
+    pub(crate) login_oid: Oid,
+    /// That one was a superuser then.
+    pub(crate) login_superuser: bool,
+    /// The current user, whose privileges count: the session's, or the role that SET ROLE has chosen.
+    pub(crate) current_user: Arc<str>,
     /// Its OID.
     pub(crate) user_oid: Oid,
     /// It is a superuser.
@@ -70,6 +78,7 @@ pub struct Session {
     pub(crate) sequences: RefCell<crate::sequence::UsedSequences>,
     /// Plans of foreign keys' actions.
     pub(crate) internal_plans: RefCell<crate::internal_plan::InternalPlans>,
+    pub(crate) roles: crate::current_role::ChosenRoles,
 }
 
 impl Session {
@@ -118,7 +127,11 @@ impl Session {
                 backend,
                 database: found.database,
                 database_name,
+                current_user: user.clone(),
                 session_user: user,
+                session_user_oid: found.user,
+                login_oid: found.user,
+                login_superuser: found.superuser,
                 user_oid: found.user,
                 superuser: found.superuser,
                 client_address: start.client_address,
@@ -138,6 +151,7 @@ impl Session {
             notices: RefCell::new(Vec::new()),
             sequences: RefCell::default(),
             internal_plans: RefCell::default(),
+            roles: crate::current_role::ChosenRoles::default(),
         };
         session.apply_timeouts();
         session.report_start();
@@ -276,6 +290,7 @@ impl Session {
                 }
                 self.catalog.transaction_ended();
                 self.settings.end_level(level, true);
+                self.apply_role();
                 if changed_catalogs {
                     self.sweep_storage();
                 }
@@ -285,6 +300,7 @@ impl Session {
                 drop(pending);
                 self.catalog.transaction_ended();
                 self.settings.end_level(level, false);
+                self.apply_role();
                 self.block.reset();
                 Err(error)
             }
@@ -309,6 +325,7 @@ impl Session {
         }
         self.catalog.transaction_ended();
         self.settings.end_level(0, false);
+        self.apply_role();
     }
 
     /// A statement failed: undoes what the failure undoes. Inside a block the transaction's work is given
@@ -322,6 +339,7 @@ impl Session {
                 self.txn().abort_sub();
                 self.catalog.rolled_back_to_savepoint();
                 self.settings.end_level(self.block.depth() as u32 + 1, false);
+                self.apply_role();
             }
             State::Block => {
                 self.portals.clear();
@@ -331,6 +349,7 @@ impl Session {
                 }
                 self.catalog.transaction_ended();
                 self.settings.end_level(1, false);
+                self.apply_role();
             }
             State::Failed => {}
         }
@@ -380,6 +399,16 @@ impl Drop for Session {
     }
 }
 
+/// A session starts as the user that connects.
+fn refuse_role(name: &str) -> PgResult<()> {
+    match Parameter::by_name(name) {
+        Some(Parameter::Role | Parameter::SessionAuthorization) => {
+            Err(PgError::unsupported(format!("setting {name} in the startup packet")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Settings in the startup packet: by name, and as `-c name=value` in `options`.
 fn apply_startup(settings: &mut Settings, parameters: &[(String, String)]) -> PgResult<()> {
     for (name, value) in parameters {
@@ -387,12 +416,16 @@ fn apply_startup(settings: &mut Settings, parameters: &[(String, String)]) -> Pg
             "user" | "database" | "replication" => {}
             "options" => {
                 for (name, value) in split_options(value)? {
+                    refuse_role(&name)?;
                     settings.set_base(&name, &value, Source::Client)?;
                 }
             }
             // Protocol extensions that a server does not know are left out of the negotiation.
             name if name.starts_with("_pq_.") => {}
-            name => settings.set_base(name, value, Source::Client)?,
+            name => {
+                refuse_role(name)?;
+                settings.set_base(name, value, Source::Client)?;
+            }
         }
     }
     Ok(())

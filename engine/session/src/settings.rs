@@ -170,6 +170,7 @@ impl Settings {
                     | Parameter::TransactionReadOnly
                     | Parameter::TransactionDeferrable
                     | Parameter::SessionAuthorization
+                    | Parameter::Role
             );
             let index = *parameter as usize;
             if !keep

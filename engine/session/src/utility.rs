@@ -38,6 +38,12 @@ impl Session {
             }
             UtilityStatement::AlterTable(alter) => self.alter_table(alter)?,
             UtilityStatement::CreateSchema(create) => self.create_schema(create)?,
+            UtilityStatement::CreateRole { kind, name, options } => self.create_role(*kind, name, options)?,
+            UtilityStatement::AlterRole { role, options } => self.alter_role(role, options)?,
+            UtilityStatement::DropRole { roles, if_exists } => self.drop_roles(roles, *if_exists)?,
+            UtilityStatement::GrantRole(grant) => self.grant_role(grant)?,
+            UtilityStatement::AlterGroup { group, add, members } => self.alter_group(group, *add, members)?,
+            UtilityStatement::Grant(grant) => self.grant(grant)?,
             UtilityStatement::CreateView(create) => self.create_view(create)?,
             UtilityStatement::CreateSequence(create) => self.create_sequence(create)?,
             UtilityStatement::AlterSequence(alter) => self.alter_sequence(alter)?,
@@ -95,6 +101,7 @@ impl Session {
                     self.txn().commit_sub();
                 }
                 self.settings.end_level(level as u32 + 1, true);
+                self.apply_role();
             }
             Action::RollbackTo(level) => {
                 while self.txn().nesting() as usize > level {
@@ -102,6 +109,7 @@ impl Session {
                 }
                 self.catalog.rolled_back_to_savepoint();
                 self.settings.end_level(level as u32 + 1, false);
+                self.apply_role();
                 self.txn().begin_sub()?;
             }
         }
@@ -212,15 +220,17 @@ impl Session {
                 let modes = TransactionModes { isolation: Some(isolation), ..TransactionModes::default() };
                 return self.set_modes(&modes, false);
             }
-            (Some(Parameter::SessionAuthorization), _) => {
-                return Err(PgError::unsupported("SET SESSION AUTHORIZATION"));
-            }
             _ => {}
         }
         if local && self.block.status() == b'I' {
             let message = "SET LOCAL can only be used in transaction blocks";
             let warning = PgError::report(Severity::Warning, code::NO_ACTIVE_SQL_TRANSACTION, message);
             self.notices.borrow_mut().push(warning);
+        }
+        match Parameter::by_name(name) {
+            Some(Parameter::Role) => return self.set_role(text, local),
+            Some(Parameter::SessionAuthorization) => return self.set_session_authorization(text, local),
+            _ => {}
         }
         let level = self.setting_level();
         self.settings.set(name, text, local, level, self.facts.superuser)?;

@@ -9,6 +9,9 @@ use redoubt_error::PgResult;
 use redoubt_functions::{Datum, Oid};
 use std::sync::Arc;
 
+/// `pg_authid.oid` of `pg_database_owner`, whose one member is the owner of the session's database.
+const DATABASE_OWNER: Oid = 6171;
+
 impl CatalogView<'_> {
     /// The role with this OID.
     ///
@@ -47,6 +50,7 @@ impl CatalogView<'_> {
     pub fn roles_of(&self, role: Oid, only_inherited: bool) -> PgResult<Vec<Oid>> {
         let mut roles = vec![role];
         let mut next = 0;
+        let owner = self.database_by_oid(self.database())?.map_or(0, |row| row.datdba);
         while let Some(&member) = roles.get(next) {
             next += 1;
             if only_inherited && !self.role_by_oid(member)?.is_some_and(|row| row.rolinherit) {
@@ -56,6 +60,9 @@ impl CatalogView<'_> {
                 if !roles.contains(&membership.roleid) {
                     roles.push(membership.roleid);
                 }
+            }
+            if member == owner && !roles.contains(&DATABASE_OWNER) {
+                roles.push(DATABASE_OWNER);
             }
         }
         Ok(roles)

@@ -115,7 +115,8 @@ impl Session {
             tuple_fraction: 0.0,
         };
         let plan = redoubt_plan::plan_copy(query, condition, &context)?;
-        self.check_privileges(&plan)?;
+        self.check_permissions(&access, &plan)?;
+        self.check_read_only(&plan)?;
         self.lock_tables(access, &plan)?;
         Ok(Arc::new(plan))
     }

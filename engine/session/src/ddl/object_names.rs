@@ -39,15 +39,22 @@ impl Access<'_> {
         Err(PgError::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")))
     }
 
+    /// The relation with this OID, which must be there.
+    pub(crate) fn relation_by_oid(&self, oid: Oid) -> PgResult<Arc<Relation>> {
+        let found = self.catalog().relation_by_oid(oid)?;
+        found.ok_or_else(|| PgError::internal(format!("could not open relation with OID {oid}")))
+    }
+
     /// The schema of this name.
     ///
     /// # Errors
     /// `3F000` when there is none.
     pub(crate) fn schema_named(&self, name: &str) -> PgResult<Oid> {
         let row = self.catalog().namespace_by_name(name)?;
-        row.map(|row| row.oid).ok_or_else(|| {
+        let row = row.ok_or_else(|| {
             PgError::new(code::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))
-        })
+        })?;
+        Ok(row.oid)
     }
 
     fn check_database_of(&self, name: &ObjectName) -> PgResult<()> {

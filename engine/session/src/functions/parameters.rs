@@ -54,6 +54,9 @@ fn set_config(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum>
     if Parameter::by_name(name) == Some(Parameter::TransactionIsolation) {
         return Err(PgError::unsupported("set_config of transaction_isolation"));
     }
+    if let Some(Parameter::Role | Parameter::SessionAuthorization) = Parameter::by_name(name) {
+        return Err(PgError::unsupported(format!("set_config of {name}")));
+    }
     let value = if args[1].is_null() { None } else { Some(args[1].as_str()?) };
     let local = !args[2].is_null() && args[2].as_bool()?;
     let session = env.session;
@@ -79,7 +82,7 @@ fn current_schemas(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<D
     for oid in env.path {
         let Some(schema) = env.catalog.namespace_by_oid(*oid)? else { continue };
         let is_named = named.iter().any(|name| {
-            *name == *schema.nspname || (name == "$user" && *env.facts.session_user == *schema.nspname)
+            *name == *schema.nspname || (name == "$user" && *env.facts.current_user == *schema.nspname)
         });
         if implicit || is_named {
             names.push(Datum::Text(schema.nspname.clone()));

@@ -168,6 +168,7 @@ parameters! {
     PasswordEncryption "password_encryption" Kind::Only(&["scram-sha-256"]), "scram-sha-256", User, false, AUTHENTICATION, "How passwords are stored.";
     Port "port" Kind::Int(1, 65535, Unit::None), "5432", Postmaster, false, CONNECTION, "TCP port to listen on.";
     ReadLeaseMs "redoubt.read_lease_ms" Kind::Int(1, 60_000, Unit::Ms), "1000", Postmaster, false, "Redoubt", "How long a confirmed writer may answer reads from its cache.";
+    Role "role" Kind::Text, "none", User, false, "Ungrouped", "The role that SET ROLE has chosen.";
     RowSecurity "row_security" Kind::Bool, "on", User, false, BEHAVIOR, "Row security applies; there are no policies yet, so that it changes nothing.";
     MetricsAddress "redoubt.metrics_address" Kind::Text, "", Postmaster, false, "Reporting and Logging", "Address and port of the HTTP server for /metrics, /healthz and /readyz; none if empty.";
     SearchPath "search_path" Kind::Text, "\"$user\", public", User, false, BEHAVIOR, "Schemas searched for unqualified names.";
