@@ -20,6 +20,8 @@ use redoubt_functions::{Attribute, TupleDesc, quote_identifier};
 pub(super) enum Prefix {
     /// As the plan has one relation or several.
     ByPlan,
+    /// As `ByPlan`, in the conditions of an aggregate node: its own calls stand bare.
+    Aggregate,
     /// Not for this scan's own columns.
     Except(usize),
     /// Always.
@@ -102,7 +104,9 @@ impl Printer<'_> {
         if let RangeKind::Computed(exprs) = &range.kind {
             let Some(inner) = exprs.get(var.attno as usize - 1) else { return Ok("?".to_owned()) };
             let text = self.expr(inner, prefix)?;
-            return Ok(if matches!(inner, Expr::Var(_)) { text } else { format!("({text})") });
+            let own = matches!(prefix, Prefix::Aggregate)
+                && matches!(inner, Expr::Aggregate(_) | Expr::Grouping { .. });
+            return Ok(if own || matches!(inner, Expr::Var(_)) { text } else { format!("({text})") });
         }
         if let RangeKind::SubPlan(id) = range.kind {
             return Ok(self.subplan(id));
@@ -122,7 +126,7 @@ impl Printer<'_> {
         };
         let prefixed = match prefix {
             Prefix::Always => true,
-            Prefix::ByPlan => self.names.prefix || self.verbose,
+            Prefix::ByPlan | Prefix::Aggregate => self.names.prefix || self.verbose,
             Prefix::Except(own) => self.verbose || var.rt != own,
         };
         let alias = &self.names.aliases[var.rt];

@@ -30,6 +30,10 @@ pub(super) fn write(root: &View, summary: &Summary<'_>) -> String {
 fn node(view: &View, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth + 1);
     let mut fields: Vec<String> = vec![format!("\"Node Type\": {}", quoted(view.node_type))];
+    let is_first = |name: &str| matches!(name, "Strategy" | "Partial Mode" | "Operation");
+    fields.extend(
+        view.words.iter().filter(|(name, _)| is_first(name)).map(|(name, property)| field(name, property)),
+    );
     let mut text = |name: &str, value: &str| fields.push(format!("\"{name}\": {}", quoted(value)));
     if let Some(relationship) = view.relationship {
         text("Parent Relationship", relationship);
@@ -39,7 +43,9 @@ fn node(view: &View, depth: usize, out: &mut String) {
     }
     fields.push("\"Parallel Aware\": false".to_owned());
     fields.push("\"Async Capable\": false".to_owned());
-    fields.extend(view.words.iter().map(|(name, property)| field(name, property)));
+    fields.extend(
+        view.words.iter().filter(|(name, _)| !is_first(name)).map(|(name, property)| field(name, property)),
+    );
     if let Some(cost) = view.estimate {
         fields.push(format!("\"Startup Cost\": {:.2}", cost.startup));
         fields.push(format!("\"Total Cost\": {:.2}", cost.total));

@@ -221,7 +221,7 @@ impl<'a> Explainer<'a> {
                     AggStrategy::Mixed => ("MixedAggregate", "Mixed"),
                 };
                 let node_type = if name == "Group" { "Group" } else { "Aggregate" };
-                (node_type, name.to_owned(), vec![("Strategy", Property::Text(strategy.to_owned()))])
+                (node_type, name.to_owned(), aggregate_words(strategy))
             }
             NodeKind::Window(_) => plain("WindowAgg"),
             NodeKind::Append(_) => plain("Append"),
@@ -318,6 +318,11 @@ impl<'a> Explainer<'a> {
     pub(super) fn own_prefix(&self, range: usize) -> Prefix {
         if self.options.verbose { Prefix::Always } else { Prefix::Except(range) }
     }
+}
+
+fn aggregate_words(strategy: &str) -> Vec<(&'static str, Property)> {
+    let text = |text: &str| Property::Text(text.to_owned());
+    vec![("Strategy", text(strategy)), ("Partial Mode", text("Simple"))]
 }
 
 #[allow(clippy::type_complexity)]

@@ -72,7 +72,9 @@ impl LevelPlanner<'_, '_> {
             product *= match (&clause.equality, clause.sides(), side) {
                 (Some(_), Some((left, right)), Some(left_is_outer)) => {
                     let (outer, inner) = if left_is_outer { (left, right) } else { (right, left) };
-                    self.semi_equality(outer, inner, inner_rows)?
+                    // No more rows than the inner join of the same inputs has.
+                    let inner_join = inner_rows * self.clause_selectivity(clause)?;
+                    self.semi_equality(outer, inner, inner_rows)?.min(inner_join)
                 }
                 _ => self.clause_selectivity(clause)?,
             };

@@ -55,6 +55,17 @@ impl<'p, 'a> LevelPlanner<'p, 'a> {
         }
         let conditions = std::mem::take(&mut self.constants);
         let cost = self.exprs_cost(&conditions)?;
+        // What is false for all rows need not look at any.
+        let never = |condition: &Expr| matches!(inspect::constant_bool(condition), Some(value) if value != Some(true));
+        if conditions.iter().any(never) {
+            self.constants = vec![crate::planner::fold::bool_const(false)];
+            let mut empty = self.empty_result()?;
+            let path = Rc::get_mut(&mut empty).expect("the path was just made");
+            (path.relids, path.rows, path.total) = (paths[0].relids.clone(), 0.0, 0.0);
+            path.startup = 0.0;
+            path.width = paths[0].width;
+            return Ok(vec![empty]);
+        }
         Ok(paths.into_iter().map(|sub| gate(sub, conditions.clone(), cost.startup + cost.total)).collect())
     }
 

@@ -67,7 +67,7 @@ impl Explainer<'_> {
             }
             NodeKind::Aggregate(aggregation) => {
                 self.group_properties(&mut list, aggregation)?;
-                self.filter(&mut list, node, Prefix::ByPlan, stats)?;
+                self.filter(&mut list, node, Prefix::Aggregate, stats)?;
             }
             NodeKind::Group { child, keys } => {
                 list.push(("Group Key", self.group_key_list(keys, *child)?));

@@ -2,8 +2,9 @@
 
 use crate::builder::Builder;
 use crate::join::*;
-use crate::node::{KeyEquality, NodeId, NodeKind, SortKey};
+use crate::node::{Estimate, KeyEquality, NodeId, NodeKind, SortKey};
 use crate::planner::clause::Clause;
+use crate::planner::cost::sort_cost;
 use crate::planner::level::Level;
 use crate::planner::path::{JoinPath, Path, PathKey, PathKind};
 use crate::program::{CallSite, SiteId};
@@ -45,7 +46,8 @@ impl Builder<'_> {
         let outer = self.create(level, &join.outer)?;
         let inner = self.create(level, &join.inner)?;
         let hash = self.node(NodeKind::Hash(inner));
-        self.nodes[hash.index()].estimate = self.nodes[inner.index()].estimate;
+        let estimate = self.nodes[inner.index()].estimate;
+        self.nodes[hash.index()].estimate = Estimate { startup: estimate.total, ..estimate };
         let mut hash_keys = Vec::with_capacity(keys.len());
         for clause in keys {
             let (outer_expr, inner_expr) = key_sides(clause, join)?;
@@ -65,7 +67,7 @@ impl Builder<'_> {
             inner: hash,
             join: join.join,
             keys: hash_keys,
-            exprs: keys.iter().map(|clause| clause.expr.clone()).collect(),
+            exprs: keys.iter().map(|clause| outer_first(clause, join)).collect(),
             condition,
             single_match: join.single_match,
         }));
@@ -118,7 +120,7 @@ impl Builder<'_> {
             inner,
             join: join.join,
             keys: merge_keys,
-            exprs: keys.iter().map(|clause| clause.expr.clone()).collect(),
+            exprs: keys.iter().map(|clause| outer_first(clause, join)).collect(),
             condition,
             single_match: join.single_match,
         }));
@@ -144,7 +146,10 @@ impl Builder<'_> {
             });
         }
         let id = self.node(NodeKind::Sort { child, keys, bound: None });
-        self.nodes[id.index()].estimate = self.nodes[child.index()].estimate;
+        let input = self.nodes[child.index()].estimate;
+        let cost = sort_cost(self.ctx.settings, input.rows, input.width, 0.0);
+        self.nodes[id.index()].estimate =
+            Estimate { startup: input.total + cost.startup, total: input.total + cost.total, ..input };
         Ok(id)
     }
 
@@ -171,6 +176,17 @@ impl Builder<'_> {
         );
         Ok(KeyEquality { type_oid: left, function: Some(function) })
     }
+}
+
+/// A join key with its outer operand on the left, as EXPLAIN shows it.
+fn outer_first(clause: &Clause, join: &JoinPath) -> Expr {
+    let mut expr = clause.expr.clone();
+    if clause.joins(&join.outer.relids, &join.inner.relids) == Some(false)
+        && let Expr::Call(call) = &mut expr
+    {
+        call.args.swap(0, 1);
+    }
+    expr
 }
 
 /// The outer and the inner operand of a join key.
