@@ -13,7 +13,7 @@ use redoubt_txn::{Isolation, Txn};
 
 /// Which facts the catalogs of a volume were made from. To be raised whenever the facts, the row format of a
 /// catalog or the storage numbers change: a volume with another one is not opened.
-pub const CATALOG_VERSION: u64 = 1;
+pub const CATALOG_VERSION: u64 = 2;
 
 /// Makes the catalogs if the volume has none yet; otherwise checks that they are of this version.
 ///

@@ -1,10 +1,12 @@
 //! The facts files: the system catalogs' rows as a new PostgreSQL database has them (facts/README.md).
 
 use crate::acl::AclItem;
-use crate::rows::{CatalogColumns, CatalogRow, PgProc, array_datum, element_type};
+use crate::rows::{CatalogColumns, CatalogRow, PgProc, PgRewrite, array_datum, element_type};
 use crate::sql_bodies::sql_body;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Datum, Oid, types as t};
+use rustc_hash::FxHashMap;
+use std::sync::LazyLock;
 
 macro_rules! facts {
     ($($name:ident),* $(,)?) => {
@@ -38,6 +40,7 @@ static FACTS: &[(&str, &str)] = facts![
     pg_opfamily,
     pg_proc,
     pg_range,
+    pg_rewrite,
     pg_tablespace,
     pg_ts_config,
     pg_ts_config_map,
@@ -90,6 +93,8 @@ fn parse(catalog: &CatalogColumns) -> PgResult<Vec<Vec<Datum>>> {
         }
         if catalog.oid == PgProc::CATALOG.oid {
             add_body(&mut row);
+        } else if catalog.oid == PgRewrite::CATALOG.oid {
+            add_view(&mut row)?;
         }
         rows.push(row);
     }
@@ -104,6 +109,30 @@ fn add_body(row: &mut [Datum]) {
     if let (Datum::Oid(oid), Datum::Oid(SQL_LANGUAGE)) = (&row[0], &row[PROLANG]) {
         row[PROSRC] = Datum::text(sql_body(*oid).expect("every SQL function has a body"));
     }
+}
+
+/// Gives a system view our query.
+fn add_view(row: &mut [Datum]) -> PgResult<()> {
+    const EV_CLASS: usize = 2;
+    const EV_ACTION: usize = 7;
+    debug_assert_eq!(PgRewrite::CATALOG.columns[EV_ACTION].0, "ev_action");
+    let view = relation_name(row[EV_CLASS].as_oid()?);
+    let body = view.and_then(crate::system_views::body);
+    row[EV_ACTION] = Datum::text(body.ok_or_else(|| PgError::internal("a view has no query"))?);
+    Ok(())
+}
+
+/// The name of a relation by OID.
+fn relation_name(oid: Oid) -> Option<&'static str> {
+    static NAMES: LazyLock<FxHashMap<Oid, &str>> = LazyLock::new(|| {
+        let classes = FACTS.iter().find(|(catalog, _)| *catalog == "pg_class").expect("there are relations").1;
+        let name = |line: &'static str| {
+            let mut columns = line.split('\t');
+            Some((columns.next()?.parse().ok()?, columns.next()?))
+        };
+        classes.lines().skip(1).filter_map(name).collect()
+    });
+    NAMES.get(&oid).copied()
 }
 
 /// Undoes COPY's escapes.
@@ -200,7 +229,7 @@ mod tests {
         for catalog in CATALOGS {
             count += rows(catalog).len();
         }
-        assert!(count > 9000, "{count}");
+        assert!(count > 10_000, "{count}");
         assert!(FACTS.iter().all(|(name, _)| CATALOGS.iter().any(|catalog| catalog.name == *name)));
     }
 

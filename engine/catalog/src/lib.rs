@@ -36,6 +36,7 @@ pub mod rows;
 mod sql_bodies;
 mod store;
 mod system;
+mod system_views;
 pub mod type_names;
 mod view;
 

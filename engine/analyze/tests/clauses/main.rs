@@ -13,6 +13,7 @@ mod print;
 mod printed;
 mod recorded;
 mod schema;
+mod system_views;
 mod trees;
 
 use env::CatalogEnv;
