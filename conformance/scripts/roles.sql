@@ -132,7 +132,6 @@ SELECT lower('X');
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION upper(text) TO public;
 -- Ends.
-DROP ROLE obj_a;
 DROP ROLE postgres;
 DROP ROLE nosuch;
 DROP ROLE IF EXISTS nosuch;

@@ -69,10 +69,12 @@ impl Analyzer<'_> {
             return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(name.pos())));
         }
         match name.schema() {
-            Some(schema) => match self.namespace_named(&schema.name)? {
-                Some(namespace) => self.catalog.relation_by_name(namespace, last),
-                None => Ok(None),
-            },
+            Some(schema) => {
+                match self.namespace_named(&schema.name).map_err(|error| error.at(Some(name.pos())))? {
+                    Some(namespace) => self.catalog.relation_by_name(namespace, last),
+                    None => Ok(None),
+                }
+            }
             None => self.catalog.relation_in_path(self.path, last),
         }
     }

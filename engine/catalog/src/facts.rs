@@ -125,7 +125,8 @@ fn add_view(row: &mut [Datum]) -> PgResult<()> {
 /// The name of a relation by OID.
 fn relation_name(oid: Oid) -> Option<&'static str> {
     static NAMES: LazyLock<FxHashMap<Oid, &str>> = LazyLock::new(|| {
-        let classes = FACTS.iter().find(|(catalog, _)| *catalog == "pg_class").expect("there are relations").1;
+        let classes =
+            FACTS.iter().find(|(catalog, _)| *catalog == "pg_class").expect("there are relations").1;
         let name = |line: &'static str| {
             let mut columns = line.split('\t');
             Some((columns.next()?.parse().ok()?, columns.next()?))

@@ -10,7 +10,17 @@ use redoubt_error::{PgError, PgResult, code};
 use std::fmt::Write;
 
 pub(crate) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 pub(crate) const DAYS: [&str; 7] =
@@ -72,7 +82,13 @@ impl Shown {
     fn number(piece: &FieldPiece, value: i64, width: usize, out: &mut String) {
         let start = out.len();
         // The sign takes one more place.
-        let width = if piece.fill { 0 } else if value < 0 { width + 1 } else { width };
+        let width = if piece.fill {
+            0
+        } else if value < 0 {
+            width + 1
+        } else {
+            width
+        };
         write!(out, "{value:0width$}").expect("a String takes all writes");
         if let Some(case) = piece.ordinal {
             let ending = ordinal_ending(&out[start..], case);
@@ -240,7 +256,10 @@ impl Shown {
         match piece.field {
             Field::Tz => {
                 if let Some(zone) = &self.zone {
-                    out.push_str(&cased(&zone.abbreviation, if piece.case == Case::Lower { Case::Lower } else { Case::Title }));
+                    out.push_str(&cased(
+                        &zone.abbreviation,
+                        if piece.case == Case::Lower { Case::Lower } else { Case::Title },
+                    ));
                 }
             }
             Field::Tzh => write!(out, "{sign}{hours:02}").expect("a String takes all writes"),
@@ -312,12 +331,8 @@ fn interval(value: Interval, picture: &str) -> PgResult<Datum> {
         return Ok(Datum::Null);
     }
     let fields = Fields::of(&value);
-    let day_of_year = fields
-        .years
-        .wrapping_mul(12)
-        .wrapping_add(fields.months)
-        .wrapping_mul(30)
-        .wrapping_add(fields.days);
+    let day_of_year =
+        fields.years.wrapping_mul(12).wrapping_add(fields.months).wrapping_mul(30).wrapping_add(fields.days);
     Shown {
         year: fields.years,
         month: fields.months,

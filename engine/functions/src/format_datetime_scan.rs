@@ -125,7 +125,10 @@ impl Scanner<'_> {
             value
         };
         let used = before - self.rest.len();
-        if used == 0 || (value.is_some_and(|value| value == 0) && !whole[..used].contains(|c: char| c.is_ascii_digit())) {
+        if used == 0
+            || (value.is_some_and(|value| value == 0)
+                && !whole[..used].contains(|c: char| c.is_ascii_digit()))
+        {
             return Err(bad_format(format!("invalid value \"{copy}\" for \"{name}\""))
                 .detail("Value must be an integer."));
         }
@@ -133,17 +136,19 @@ impl Scanner<'_> {
             Some(value) => Ok((value, used)),
             None => {
                 let message = format!("value for \"{name}\" in source string is out of range");
-                Err(PgError::new(code::DATETIME_VALUE_OUT_OF_RANGE, message)
-                    .detail(format!("Value must be in the range {} to {}.", i32::MIN, i32::MAX)))
+                Err(PgError::new(code::DATETIME_VALUE_OUT_OF_RANGE, message).detail(format!(
+                    "Value must be in the range {} to {}.",
+                    i32::MIN,
+                    i32::MAX
+                )))
             }
         }
     }
 
     /// One of some words, in any case: its position.
     fn word(&mut self, words: &[&str], name: &str) -> PgResult<usize> {
-        let matches = |word: &&str| {
-            self.rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
-        };
+        let matches =
+            |word: &&str| self.rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
         if let Some(at) = words.iter().position(|word| matches(&word)) {
             self.advance(words[at].len());
             return Ok(at);
@@ -247,15 +252,16 @@ impl Read {
         use Field::*;
         let convention = match piece.field {
             Id | Iddd | Iw | Iyyy | Iyy | Iy | I => Convention::IsoWeek,
-            Ddd | Dd | D | Mm | Month | Mon | Rm | Ww | W | Q | YCommaYyy | Yyyy | Yyy | Yy | Y => Convention::Gregorian,
+            Ddd | Dd | D | Mm | Month | Mon | Rm | Ww | W | Q | YCommaYyy | Yyyy | Yyy | Yy | Y => {
+                Convention::Gregorian
+            }
             _ => return Ok(()),
         };
         if self.convention == Convention::None {
             self.convention = convention;
         } else if self.convention != convention {
-            return Err(bad_format("invalid combination of date conventions").hint(
-                "Do not mix Gregorian and ISO week date conventions in a formatting template.",
-            ));
+            return Err(bad_format("invalid combination of date conventions")
+                .hint("Do not mix Gregorian and ISO week date conventions in a formatting template."));
         }
         Ok(())
     }
@@ -320,7 +326,13 @@ impl Read {
             Field::Ms => {
                 let (value, digits) = number(3)?;
                 set(&mut self.millis, value, name)?;
-                self.millis *= if digits == 1 { 100 } else if digits == 2 { 10 } else { 1 };
+                self.millis *= if digits == 1 {
+                    100
+                } else if digits == 2 {
+                    10
+                } else {
+                    1
+                };
             }
             Field::Us | Field::Ff(_) => {
                 let len = match piece.field {
@@ -395,7 +407,8 @@ impl Read {
             return Err(invalid());
         }
         let small: i32 = rest[..digits].parse().map_err(|_| invalid())?;
-        let year = thousands.and_then(|value| i32::try_from(value).ok()).and_then(|value| value.checked_mul(1000));
+        let year =
+            thousands.and_then(|value| i32::try_from(value).ok()).and_then(|value| value.checked_mul(1000));
         let year = year.and_then(|value| value.checked_add(small)).ok_or_else(invalid)?;
         set(&mut self.year, year, name)?;
         self.year_digits = 4;
@@ -443,14 +456,26 @@ fn moment(text: &str, picture: &str) -> PgResult<Moment> {
     let iso = read.convention == Convention::IsoWeek;
     if read.week != 0 && iso {
         // The day of the week counts from Monday there.
-        let weekday = if read.day_of_week > 1 { read.day_of_week - 2 } else if read.day_of_week == 1 { 6 } else { 0 };
+        let weekday = if read.day_of_week > 1 {
+            read.day_of_week - 2
+        } else if read.day_of_week == 1 {
+            6
+        } else {
+            0
+        };
         civil.set_date(iso_week_to_julian(civil.year, read.week) + weekday);
         said = true;
     } else if read.week != 0 {
-        day_of_year = read.week.checked_sub(1).and_then(|weeks| weeks.checked_mul(7)).ok_or_else(out_of_range)? + 1;
+        day_of_year =
+            read.week.checked_sub(1).and_then(|weeks| weeks.checked_mul(7)).ok_or_else(out_of_range)? + 1;
     }
     if read.week_of_month != 0 {
-        day = read.week_of_month.checked_sub(1).and_then(|weeks| weeks.checked_mul(7)).ok_or_else(out_of_range)? + 1;
+        day = read
+            .week_of_month
+            .checked_sub(1)
+            .and_then(|weeks| weeks.checked_mul(7))
+            .ok_or_else(out_of_range)?
+            + 1;
         said = true;
     }
     if day != 0 {
@@ -582,9 +607,8 @@ fn to_timestamp(ctx: &CallContext<'_>, text: &str, picture: &str) -> PgResult<Ti
 
 fn to_date(text: &str, picture: &str) -> PgResult<DateArg> {
     let read = moment(text, picture)?;
-    let out_of_range = || {
-        PgError::new(code::DATETIME_VALUE_OUT_OF_RANGE, format!("date out of range: \"{text}\""))
-    };
+    let out_of_range =
+        || PgError::new(code::DATETIME_VALUE_OUT_OF_RANGE, format!("date out of range: \"{text}\""));
     date::from_civil(&read.civil).map(DateArg).ok_or_else(out_of_range)
 }
 

@@ -1,10 +1,10 @@
 //! `to_char` of numbers (PostgreSQL's src/backend/utils/adt/formatting.c, `NUM_processor`).
 
+use crate::Datum;
 use crate::args::builtins;
 use crate::format_number_picture::{Item, NumberPicture, SignPlace};
 use crate::format_picture::{Case, ordinal_ending};
 use crate::numeric::Numeric;
-use crate::Datum;
 use redoubt_error::PgResult;
 
 /// Writes digits into a picture.
@@ -145,8 +145,7 @@ impl Writer<'_> {
     fn digit(&mut self, item: Item) {
         let picture = self.picture;
         self.in_number = false;
-        let begins =
-            self.current >= self.pre_spaces || (picture.zero && self.zero_start == self.current);
+        let begins = self.current >= self.pre_spaces || (picture.zero && self.zero_start == self.current);
         if !self.sign_written && begins && (!self.is_zero_before_point() || self.last_is_point()) {
             self.sign();
         }

@@ -7,8 +7,28 @@ use redoubt_error::{PgError, PgResult, code};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // Each is named as in the documentation's table.
 pub(crate) enum Item {
-    Comma, Dec, Zero, Nine, Blank, LocalDec, Exponent, Fill, Group, Currency, Minus, Plus, Brackets,
-    Roman { lower: bool }, Sign, LocalSign, Ordinal { lower: bool }, Shift,
+    Comma,
+    Dec,
+    Zero,
+    Nine,
+    Blank,
+    LocalDec,
+    Exponent,
+    Fill,
+    Group,
+    Currency,
+    Minus,
+    Plus,
+    Brackets,
+    Roman {
+        lower: bool,
+    },
+    Sign,
+    LocalSign,
+    Ordinal {
+        lower: bool,
+    },
+    Shift,
     /// Known and of no effect.
     Ignored,
     /// Any other character.
@@ -132,7 +152,11 @@ impl NumberPicture {
                     self.zero = true;
                     self.zero_start = self.pre + 1;
                 }
-                if self.decimal { self.post += 1 } else { self.pre += 1 }
+                if self.decimal {
+                    self.post += 1
+                } else {
+                    self.pre += 1
+                }
                 self.zero_end = self.pre + self.post;
             }
             Item::Blank => self.blank |= self.pre == 0 && self.post == 0 && !self.zero,
@@ -179,7 +203,12 @@ impl NumberPicture {
                 self.shift = true;
             }
             Item::Exponent => self.note_exponent()?,
-            Item::Comma | Item::Group | Item::Currency | Item::Ordinal { .. } | Item::Ignored | Item::Text(_) => {}
+            Item::Comma
+            | Item::Group
+            | Item::Currency
+            | Item::Ordinal { .. }
+            | Item::Ignored
+            | Item::Text(_) => {}
         }
         Ok(())
     }

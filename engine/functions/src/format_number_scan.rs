@@ -1,11 +1,11 @@
 //! `to_number`: text read by a picture (PostgreSQL's src/backend/utils/adt/formatting.c,
 //! `NUM_numpart_from_char`).
 
+use crate::Datum;
 use crate::args::builtins;
 use crate::format_number_picture::{Item, NumberPicture, SignPlace};
 use crate::numeric::Numeric;
 use crate::numeric_io::{pack_typmod, parse};
-use crate::Datum;
 use redoubt_error::{PgError, PgResult, code};
 
 struct Reader<'a> {
@@ -106,7 +106,11 @@ impl Reader<'_> {
                 return;
             }
             self.digits.push(char::from(byte));
-            if self.point { self.post += 1 } else { self.pre += 1 }
+            if self.point {
+                self.post += 1
+            } else {
+                self.pre += 1
+            }
             taken = true;
         } else if self.picture.decimal && !self.point && byte == b'.' {
             self.digits.push('.');

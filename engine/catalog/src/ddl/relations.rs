@@ -75,8 +75,8 @@ impl Ddl<'_> {
     /// `42P07` when the schema has a relation of that name, `42710` when it has such a type, those of
     /// checking columns.
     pub fn create_relation(&self, new: &NewRelation) -> PgResult<Oid> {
-        self.check_relation_name(new.namespace, &new.name)?;
         self.check_columns(new.kind, &new.columns)?;
+        self.check_relation_name(new.namespace, &new.name)?;
         if has_row_type(new.kind) {
             self.check_row_type_name(new.namespace, &new.name)?;
         }

@@ -17,7 +17,8 @@ impl Session {
         super::check_tablespace(create.tablespace.as_ref())?;
         self.ensure_transaction()?;
         let access = Access::current(self)?;
-        let place = self.place_for(&access, &create.name)?;
+        let position = Some(create.name.pos());
+        let place = self.place_for(&access, &create.name).map_err(|error| error.at(position))?;
         if create.if_not_exists && access.catalog().relation_oid(place.namespace, &place.name)?.is_some() {
             self.note(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", place.name));
             return Ok(());
