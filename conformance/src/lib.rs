@@ -1,7 +1,28 @@
 //! The judges: tests that look at the project from outside, through the real binary and PostgreSQL's
-//! real clients (see `tests/`). This library starts, kills and questions servers for them.
+//! real clients (see `tests/`). This library starts, kills and questions servers for them, and holds
+//! the harness of PostgreSQL's own suites (`README.md`).
 
+mod chart;
+mod compare;
+mod messages;
 pub mod noting;
+mod proxy;
+mod recording;
+mod reference;
+mod regress;
+mod score;
 mod server;
+mod suite;
+mod target;
+mod todo;
 
+pub use chart::draw;
+pub use compare::{Compared, compare};
+pub use recording::{Ended, Exchange};
+pub use reference::Reference;
+pub use regress::{FileRun, Run, SpecRun};
+pub use score::{FileScore, Score};
 pub use server::{Exit, Server, pgbench, psql_version, redoubt_binary, scratch_dir, unused_port};
+pub use suite::{Suite, shown};
+pub use target::Target;
+pub use todo::Todo;
