@@ -10,12 +10,13 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/redoubt/target
 
 BIN := $(CARGO_TARGET_DIR)/checked/redoubt
 
-.PHONY: help run test check build
+.PHONY: help run test check build conformance
 
 help:
 	@echo "make run            build, start on 127.0.0.1:$(PORT) with data in $(DATA)  (PORT=, DATA=)"
 	@echo "make test           everything that must hold, in at most an hour on two cores"
 	@echo "make check          the quick one: format, clippy, unit tests, tidy"
+	@echo "make conformance    PostgreSQL's own suites against Redoubt, with a score  (FILE=int4 shows one file, ACCEPT=1)"
 	@echo "make build          the binary alone: $(BIN)"
 
 build:
@@ -40,3 +41,8 @@ check:
 test:
 	@tools/install-client
 	@tools/run-tests
+
+conformance: build
+	@tools/install-client
+	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-conformance --bin conformance -- \
+	    $(if $(ACCEPT),--accept) $(FILE)

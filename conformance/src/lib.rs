@@ -21,7 +21,7 @@ pub use compare::{Compared, compare};
 pub use recording::{Ended, Exchange};
 pub use reference::Reference;
 pub use regress::{FileRun, Run, SpecRun};
-pub use score::{FileScore, Score};
+pub use score::{FileScore, Score, judge};
 pub use server::{Exit, Server, pgbench, psql_version, redoubt_binary, scratch_dir, unused_port};
 pub use suite::{Suite, shown};
 pub use target::Target;

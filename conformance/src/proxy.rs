@@ -97,8 +97,7 @@ fn serve(shared: &Shared, client: &TcpStream) {
     if configured.and_then(|()| server.set_read_timeout(Some(GLANCE))).is_err() {
         return;
     }
-    let connection =
-        Mutex::new(Connection { current: None, last_activity: Instant::now(), leaving: false });
+    let connection = Mutex::new(Connection { current: None, last_activity: Instant::now(), leaving: false });
     std::thread::scope(|scope| {
         scope.spawn(|| {
             forward_requests(client, &server, &connection);

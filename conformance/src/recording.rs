@@ -75,6 +75,7 @@ impl Exchange {
                 let fields = error_fields(body);
                 let field = |code: u8| fields.iter().find(|f| f.0 == code).map_or("", |f| f.1.as_str());
                 self.errors.push((field(b'C').to_string(), field(b'M').to_string()));
+                self.forget_unprinted();
                 format!("error {}", printed_fields(body, true))
             }
             // The process id is never the same, so channel and payload are what can be compared.
@@ -88,6 +89,16 @@ impl Exchange {
         };
         self.answer.push(line);
         false
+    }
+
+    /// Of a result that ends in an error psql prints nothing but the error: columns and rows that came
+    /// before it go.
+    fn forget_unprinted(&mut self) {
+        let in_result = |line: &String| line.starts_with("columns ") || line.starts_with("row ");
+        let is_other = |line: &String| !in_result(line) && !line.starts_with("notice ");
+        let start = self.answer.iter().rposition(is_other).map_or(0, |last| last + 1);
+        let result = self.answer.split_off(start);
+        self.answer.extend(result.into_iter().filter(|line| !in_result(line)));
     }
 
     /// Whether a FATAL error explains the end of the connection.
@@ -243,7 +254,10 @@ mod tests {
             columns.extend([0; 8]);
         }
         assert_eq!(note(b'T', &columns), "columns id:right | name:left");
-        assert_eq!(note(b'D', b"\0\x02\0\0\0\x0142\xff\xff\xff\xff".split_at(7).0), "row \\x00\\x02\\x00\\x00\\x00\\x014");
+        assert_eq!(
+            note(b'D', b"\0\x02\0\0\0\x0142\xff\xff\xff\xff".split_at(7).0),
+            "row \\x00\\x02\\x00\\x00\\x00\\x014"
+        );
         assert_eq!(note(b'D', b"\0\x02\0\0\0\x0242\xff\xff\xff\xff"), "row 42 | <null>");
         assert_eq!(note(b'C', b"INSERT 0 1\0"), "tag INSERT 0 1");
         assert_eq!(
@@ -251,5 +265,24 @@ mod tests {
             "error ERROR | M=wrong | P=7 | W=where"
         );
         assert_eq!(note(b'N', b"SNOTICE\0C00000\0Mhello\0Wwhere\0\0"), "notice NOTICE | M=hello");
+    }
+
+    #[test]
+    fn a_result_that_ends_in_an_error_is_not_printed() {
+        let mut exchange = Exchange::default();
+        for (kind, body) in [
+            (b'T', b"\0\0".as_slice()),
+            (b'C', b"SELECT 0\0"),
+            (b'T', b"\0\0"),
+            (b'N', b"SNOTICE\0Mhello\0\0"),
+            (b'D', b"\0\0"),
+            (b'E', b"SERROR\0Mwrong\0\0"),
+        ] {
+            exchange.note_answer(&Message { kind, body });
+        }
+        assert_eq!(
+            exchange.printed(),
+            "columns \ntag SELECT 0\nnotice NOTICE | M=hello\nerror ERROR | M=wrong\n"
+        );
     }
 }

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take from its start to its first answer.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// Address space of one server: a query that would eat the machine's memory ends in a failed
+/// allocation, so that only its own server falls. 4 GiB.
+const MEMORY_LIMIT: &str = "--as=4294967296";
 /// Nobody: the user that PostgreSQL, which refuses root, runs as when we are root.
 const UNPRIVILEGED: &str = "65534";
 /// The statements by which pg_regress itself sets its database up (pg_regress.c, `create_database`).
@@ -79,18 +82,20 @@ impl Target {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path());
         let log = log.map_err(|error| format!("{}: {error}", self.log_path().display()))?;
         let data = shown(&self.data());
-        let (port, sockets) = (self.port.to_string(), format!("unix_socket_directories={}", shown(&self.home)));
+        let (port, sockets) =
+            (self.port.to_string(), format!("unix_socket_directories={}", shown(&self.home)));
         let mut command = match &self.kind {
             Kind::Redoubt(binary) => {
-                let mut command = Command::new(binary);
-                command.arg("start");
+                let mut command = Command::new("prlimit");
+                command.arg(MEMORY_LIMIT).arg(binary).arg("start");
                 command
             }
             Kind::Postgres(_) => {
                 let mut command = self.server("postgres");
                 // What pg_regress's own instance has, and no just-in-time compiler, which would
                 // need a library of its own.
-                let own = ["max_prepared_transactions=2", "listen_addresses=127.0.0.1", "fsync=off", "jit=off"];
+                let own =
+                    ["max_prepared_transactions=2", "listen_addresses=127.0.0.1", "fsync=off", "jit=off"];
                 command.args(own.iter().flat_map(|setting| ["-c", setting]));
                 command
             }
@@ -138,7 +143,18 @@ impl Target {
     /// Runs one statement through psql.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String, String> {
         let mut psql = self.suite.program("psql");
-        psql.args(["-X", "-A", "-t", "-q", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"]);
+        psql.args([
+            "-X",
+            "-A",
+            "-t",
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            "postgres",
+        ]);
         let output = psql.args(["-d", database, "-c", sql]).output().map_err(|error| error.to_string())?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_string();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
@@ -174,17 +190,16 @@ impl Target {
         self.home.join("server.log")
     }
 
-    /// A program of PostgreSQL's server, run by nobody if we are root. `setpriv` execs, so that the
-    /// process is the server's.
+    /// A program of PostgreSQL's server, run by nobody if we are root. `prlimit` and `setpriv`
+    /// exec, so that the process is the server's.
     fn server(&self, name: &str) -> Command {
         let program = self.suite.bin().join(name);
-        let mut command = if is_root() {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED, "--clear-groups"]).arg(program);
-            command
-        } else {
-            Command::new(program)
-        };
+        let mut command = Command::new("prlimit");
+        command.arg(MEMORY_LIMIT);
+        if is_root() {
+            command.args(["setpriv", "--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED, "--clear-groups"]);
+        }
+        command.arg(program);
         self.suite.clean_environment(&mut command);
         command.current_dir(&self.home);
         command

@@ -198,6 +198,7 @@ fn hard_subsystems_have_a_readme() {
         "engine/access/src/btree/README.md",
         "engine/catalog/README.md",
         "wire/README.md",
+        "conformance/README.md",
     ] {
         let text = read(Path::new(path));
         assert!(text.lines().count() >= 10, "{path} says too little");
