@@ -4,8 +4,10 @@
 //! DIR/REDOUBT_VERSION   format version and mode, written last when the directory is made
 //! DIR/postgresql.conf   settings
 //! DIR/pg_hba.conf       who may connect
-//! DIR/volume/           the cluster's metadata and the nodes' files (storage)
+//! DIR/volume/           embedded: the cluster's metadata and the nodes' files (storage)
 //! ```
+//!
+//! What a cluster of processes keeps beside these is in `members`.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,7 +16,31 @@ use std::path::{Path, PathBuf};
 /// The format this binary reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
 const VERSION_FILE: &str = "REDOUBT_VERSION";
-const MODE_EMBEDDED: &str = "embedded";
+
+/// How a cluster runs; fixed when its directory is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Engine and storage nodes in one process.
+    Embedded,
+    /// A process for each.
+    Processes,
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Processes => "processes",
+        }
+    }
+
+    /// The mode in which the cluster in a directory was made; nothing when it cannot be told.
+    pub fn of(dir: &Path) -> Option<Self> {
+        let text = fs::read_to_string(dir.join(VERSION_FILE)).ok()?;
+        let name = text.split_whitespace().nth(1).unwrap_or(Self::Embedded.name());
+        [Self::Embedded, Self::Processes].into_iter().find(|mode| mode.name() == name)
+    }
+}
 
 /// What a directory turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +54,7 @@ pub enum Found {
 }
 
 /// Looks without touching. The error is the one line that the user sees.
-pub fn examine(dir: &Path) -> Result<Found, String> {
+pub fn examine(dir: &Path, mode: Mode) -> Result<Found, String> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Empty),
@@ -58,20 +84,24 @@ pub fn examine(dir: &Path) -> Result<Found, String> {
             return Err(format!("could not read \"{}\": {error}", dir.join(VERSION_FILE).display()));
         }
     };
-    check_version(dir, &version).map(|()| Found::Cluster)
+    check_version(dir, &version, mode).map(|()| Found::Cluster)
 }
 
-fn check_version(dir: &Path, text: &str) -> Result<(), String> {
+fn check_version(dir: &Path, text: &str, wanted: Mode) -> Result<(), String> {
     let mut words = text.split_whitespace();
-    let (version, mode) = (words.next().unwrap_or(""), words.next().unwrap_or(MODE_EMBEDDED));
+    let (version, mode) = (words.next().unwrap_or(""), words.next().unwrap_or(Mode::Embedded.name()));
     if version != FORMAT_VERSION.to_string() {
         return Err(format!(
             "directory \"{}\" has format version {version}, but this server reads version {FORMAT_VERSION}",
             dir.display()
         ));
     }
-    if mode != MODE_EMBEDDED {
-        return Err(format!("directory \"{}\" was made in {mode} mode, not embedded", dir.display()));
+    if mode != wanted.name() {
+        let with = if mode == Mode::Processes.name() { "with" } else { "without" };
+        return Err(format!(
+            "directory \"{}\" was made in {mode} mode; start it {with} --processes",
+            dir.display()
+        ));
     }
     Ok(())
 }
@@ -93,8 +123,8 @@ pub fn begin(dir: &Path, postgresql_conf: &str, pg_hba_conf: &str) -> io::Result
 }
 
 /// Marks the directory as a finished cluster.
-pub fn finish(dir: &Path) -> io::Result<()> {
-    write_durably(&dir.join(VERSION_FILE), &format!("{FORMAT_VERSION}\n{MODE_EMBEDDED}\n"))?;
+pub fn finish(dir: &Path, mode: Mode) -> io::Result<()> {
+    write_durably(&dir.join(VERSION_FILE), &format!("{FORMAT_VERSION}\n{}\n", mode.name()))?;
     fs::remove_file(dir.join(UNFINISHED_FILE))?;
     File::open(dir)?.sync_all()
 }
@@ -105,7 +135,7 @@ pub fn volume_dir(dir: &Path) -> PathBuf {
 }
 
 /// Replaces a file so that after a power loss it has its old content or its new one.
-fn write_durably(path: &Path, content: &str) -> io::Result<()> {
+pub(crate) fn write_durably(path: &Path, content: &str) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let mut file = File::create(&temporary)?;
     file.write_all(content.as_bytes())?;
@@ -129,18 +159,20 @@ mod tests {
     #[test]
     fn a_directory_is_made_found_and_kept_from_strangers() {
         let dir = scratch("made");
-        assert_eq!(examine(&dir), Ok(Found::Empty));
+        assert_eq!(examine(&dir, Mode::Embedded), Ok(Found::Empty));
         begin(&dir, "a = 1\n", "").expect("made");
-        assert_eq!(examine(&dir), Ok(Found::Unfinished));
+        assert_eq!(examine(&dir, Mode::Embedded), Ok(Found::Unfinished));
         fs::create_dir(volume_dir(&dir)).expect("made");
         begin(&dir, "a = 1\n", "").expect("made again");
         assert!(!volume_dir(&dir).exists(), "remains of an unfinished start are removed");
-        finish(&dir).expect("finished");
-        assert_eq!(examine(&dir), Ok(Found::Cluster));
+        finish(&dir, Mode::Embedded).expect("finished");
+        assert_eq!(examine(&dir, Mode::Embedded), Ok(Found::Cluster));
         fs::write(dir.join(VERSION_FILE), "2\n").expect("written");
-        assert!(examine(&dir).expect_err("another version").contains("format version 2"));
+        assert!(examine(&dir, Mode::Embedded).expect_err("another version").contains("format version 2"));
         fs::write(dir.join(VERSION_FILE), "1\nprocesses\n").expect("written");
-        assert!(examine(&dir).expect_err("another mode").contains("processes mode"));
+        assert!(examine(&dir, Mode::Embedded).expect_err("another mode").contains("processes mode"));
+        assert_eq!(examine(&dir, Mode::Processes), Ok(Found::Cluster));
+        assert_eq!(Mode::of(&dir), Some(Mode::Processes));
         fs::remove_dir_all(&dir).expect("removed");
     }
 }

@@ -3,16 +3,18 @@
 //! Nothing is touched before the directory, the settings and the port have been found usable; every
 //! refusal is one line.
 
-use crate::directory::{self, Found};
+use crate::control::Control;
+use crate::directory::{self, Found, Mode};
 use crate::metrics::MetricsServer;
-use crate::{Start, config};
+use crate::{Start, config, ctl, signals};
 use redoubt_access::Engine;
 use redoubt_buffer::PageVolume;
 use redoubt_catalog::Catalog;
 use redoubt_client::Volume;
-use redoubt_embedded::{ClusterHandle, EmbeddedCluster, EmbeddedOptions};
+use redoubt_embedded::{EmbeddedCluster, EmbeddedOptions};
 use redoubt_error::PgResult;
 use redoubt_page::Lsn;
+use redoubt_protocol::NodeId;
 use redoubt_session::settings::{Parameter, Settings, Source};
 use redoubt_session::{Durability, Instance};
 use redoubt_wire::{DEFAULT_HBA_FILE, HbaRules, Listeners};
@@ -27,16 +29,49 @@ use std::time::Instant;
 const STACK_BYTES: usize = 16 << 20;
 
 /// What a new data directory's `postgresql.conf` says: everything is at its default.
-const DEFAULT_CONFIGURATION: &str = "\
+pub(crate) const DEFAULT_CONFIGURATION: &str = "\
 # Settings, one `name = value` a line, under PostgreSQL's names. Everything is at its default;
 # SHOW ALL lists what there is.
 ";
 
-/// Runs a server until it is told to stop. The error is the one line that the user sees.
+/// A volume, and what keeps it running.
+pub(crate) struct Storage {
+    pub(crate) volume: Volume,
+    /// The nodes and their zones, to be shown.
+    pub(crate) zones: Vec<(NodeId, char)>,
+    /// Stops what runs in this process, once the engine has stopped.
+    pub(crate) stop: Box<dyn FnOnce() -> Result<(), String>>,
+}
+
+/// Runs an embedded server until it is told to stop. The error is the one line that the user sees.
 pub(crate) fn run(start: &Start) -> Result<(), String> {
+    let found = directory::examine(&start.directory, Mode::Embedded)?;
+    let home = start.directory.clone();
+    serve(start, &found, Mode::Embedded, false, &home, |found| open_embedded(&start.directory, found))
+}
+
+/// Looks whether a server could be started so, without touching anything.
+pub(crate) fn check_start(start: &Start, found: &Found) -> Result<(), String> {
+    let (settings, _) = load_settings(start, found)?;
+    let port = settings.int(Parameter::Port) as u16;
+    for address in listen_addresses(&settings)? {
+        std::net::TcpListener::bind((address, port))
+            .map_err(|error| format!("could not bind {address}:{port}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Runs an engine on the storage that `open` gives, until it is told to stop or is fenced.
+pub(crate) fn serve(
+    start: &Start,
+    found: &Found,
+    mode: Mode,
+    owned: bool,
+    home: &Path,
+    open: impl FnOnce(&Found) -> Result<Storage, String>,
+) -> Result<(), String> {
     let started = Instant::now();
-    let found = directory::examine(&start.directory)?;
-    let (settings, hba) = load_settings(start, &found)?;
+    let (settings, hba) = load_settings(start, found)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)
         .enable_all()
@@ -50,13 +85,13 @@ pub(crate) fn run(start: &Start) -> Result<(), String> {
         address => Some(runtime.block_on(MetricsServer::bind(address))?),
     };
 
-    let (volume, cluster) = open_volume(&start.directory, &found)?;
+    let Storage { volume, zones, stop } = open(found)?;
     let engine = open_engine(&volume, &settings)?;
     let catalog = Catalog::new();
-    if found != Found::Cluster {
+    if *found != Found::Cluster {
         redoubt_catalog::bootstrap(&engine).map_err(|error| format!("initialisation failed: {error}"))?;
         volume.wait_durable_blocking(engine.txns().last_commit()).map_err(|error| error.to_string())?;
-        directory::finish(&start.directory).map_err(|error| {
+        directory::finish(&start.directory, mode).map_err(|error| {
             format!("could not finish directory \"{}\": {error}", start.directory.display())
         })?;
     }
@@ -64,27 +99,38 @@ pub(crate) fn run(start: &Start) -> Result<(), String> {
     let port = settings.int(Parameter::Port);
     let instance = Instance::new(engine.clone(), catalog, settings, Box::new(VolumeEnd(volume.clone())));
     instance.start_autovacuum().map_err(|error| format!("could not start threads: {error}"))?;
+    let shown = volume.clone();
+    let control = Control::serve(home, move || ctl::describe(&shown, &zones, port));
     tracing::info!(
         port,
         ready_after_ms = started.elapsed().as_millis() as u64,
         "ready to accept connections"
     );
     let serving = runtime.enter();
-    let metrics = metrics.map(|metrics| metrics.serve(volume, engine, instance.clone()));
+    let metrics = metrics.map(|metrics| metrics.serve(volume.clone(), engine, instance.clone()));
     drop(serving);
-    runtime.block_on(listeners.serve(instance.clone(), Arc::new(hba), told_to_stop()));
+    let ended = async {
+        tokio::select! {
+            () = signals::told_to_stop(owned) => {}
+            // The last of all numbers is never reached: this ends when the volume does.
+            _ = volume.wait_durable(Lsn::MAX) => {}
+        }
+    };
+    runtime.block_on(listeners.serve(instance.clone(), Arc::new(hba), ended));
 
-    tracing::info!("stopping");
+    let fenced = volume.ended();
+    match &fenced {
+        Some(error) => tracing::error!(%error, "stopping"),
+        None => tracing::info!("stopping"),
+    }
     drop(metrics);
+    drop(control);
     instance.shut_down();
     // Sessions end at their next check; what they had not committed is undone.
     runtime.shutdown_timeout(std::time::Duration::from_secs(10));
     drop(instance);
-    stop(cluster)
-}
-
-fn stop(cluster: ClusterHandle) -> Result<(), String> {
-    cluster.shutdown().map_err(|error| format!("storage nodes: {error}"))
+    stop()?;
+    fenced.map_or(Ok(()), |error| Err(error.to_string()))
 }
 
 /// The volume's end, as sessions' answers wait for it.
@@ -137,7 +183,7 @@ fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("could not read \"{}\": {error}", path.display()))
 }
 
-async fn bind(settings: &Settings) -> Result<Listeners, String> {
+fn listen_addresses(settings: &Settings) -> Result<Vec<IpAddr>, String> {
     let mut addresses = Vec::new();
     for word in
         settings.text(Parameter::ListenAddresses).split(',').map(str::trim).filter(|word| !word.is_empty())
@@ -150,6 +196,11 @@ async fn bind(settings: &Settings) -> Result<Listeners, String> {
             ),
         }
     }
+    Ok(addresses)
+}
+
+async fn bind(settings: &Settings) -> Result<Listeners, String> {
+    let addresses = listen_addresses(settings)?;
     let directories: Vec<PathBuf> = settings
         .text(Parameter::UnixSocketDirectories)
         .split(',')
@@ -161,7 +212,7 @@ async fn bind(settings: &Settings) -> Result<Listeners, String> {
     Listeners::bind(&addresses, &directories, port).await.map_err(|error| error.to_string())
 }
 
-fn open_volume(dir: &Path, found: &Found) -> Result<(Volume, ClusterHandle), String> {
+fn open_embedded(dir: &Path, found: &Found) -> Result<Storage, String> {
     let volume = directory::volume_dir(dir);
     let opened = match found {
         Found::Cluster => EmbeddedCluster::open(&volume, EmbeddedOptions::default()),
@@ -171,12 +222,15 @@ fn open_volume(dir: &Path, found: &Found) -> Result<(Volume, ClusterHandle), Str
             EmbeddedCluster::create(&volume, EmbeddedOptions::default())
         }
     };
-    opened.map_err(|error| match error {
+    let (volume, cluster) = opened.map_err(|error| match error {
         redoubt_embedded::ClusterError::Lock(_) => {
             format!("directory \"{}\" is in use by another server", dir.display())
         }
         other => format!("directory \"{}\": {other}", dir.display()),
-    })
+    })?;
+    let zones = EmbeddedCluster::nodes().map(|(node, zone)| (node, char::from(b'a' + zone.get()))).collect();
+    let stop = Box::new(|| cluster.shutdown().map_err(|error| format!("storage nodes: {error}")));
+    Ok(Storage { volume, zones, stop })
 }
 
 fn open_engine(volume: &Volume, settings: &Settings) -> Result<Arc<Engine>, String> {
@@ -185,21 +239,4 @@ fn open_engine(volume: &Volume, settings: &Settings) -> Result<Arc<Engine>, Stri
     let pages = settings.int(Parameter::SharedBuffers) as usize;
     let volume: Arc<dyn PageVolume> = Arc::new(volume.clone());
     Engine::open(volume, pages, u64::from_le_bytes(bytes)).map_err(|error| error.to_string())
-}
-
-/// Completes at SIGINT or SIGTERM.
-async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    match (interrupt, terminate) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "signals cannot be received; stopping");
-        }
-    }
 }

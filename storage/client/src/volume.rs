@@ -159,6 +159,11 @@ impl Volume {
         self.core.waiters.wait_blocking(lsn)
     }
 
+    /// Why this instance is over, if it is: fenced, say.
+    pub fn ended(&self) -> Option<VolumeError> {
+        self.core.waiters.ended()
+    }
+
     /// Promises that this instance reads no page at a position below `lsn` any more. It never falls.
     pub fn set_read_floor(&self, lsn: Lsn) {
         self.core.set_read_floor(lsn);

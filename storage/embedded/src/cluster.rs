@@ -51,6 +51,11 @@ pub struct ClusterHandle {
 }
 
 impl EmbeddedCluster {
+    /// The nodes of an embedded cluster, and their zones.
+    pub fn nodes() -> impl Iterator<Item = (NodeId, Zone)> {
+        (0..NODES).map(|node| (NodeId::new(node), Zone::new((node % ZONES) as u8)))
+    }
+
     /// Makes a cluster with an empty volume in a directory, which is created when it is missing.
     ///
     /// # Errors
@@ -93,7 +98,7 @@ impl EmbeddedCluster {
             volume: VolumeId::new(random()?),
             segment_pages: options.segment_pages,
             allocation_limit: options.allocation_limit,
-            nodes: (0..NODES).map(|node| (NodeId::new(node), Zone::new((node % ZONES) as u8))).collect(),
+            nodes: Self::nodes().collect(),
         };
         // An attempt that failed halfway may have left the nodes.
         let is_new = block_on(ShardIdentity::read(&storage))?.is_none();
