@@ -8,6 +8,7 @@ use redoubt_client::Volume;
 use redoubt_protocol::NodeId;
 use redoubt_quic::MemberName;
 use serde_json::{Value, json};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `redoubt ctl`.
@@ -35,12 +36,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     match &arguments.what {
         What::Status { directory, json } => {
             let status = status(directory)?;
-            if *json {
-                println!("{status:#}");
-            } else {
-                print!("{}", table(&status));
-            }
-            Ok(())
+            let text = if *json { format!("{status:#}\n") } else { table(&status) };
+            // A reader that has seen enough closes its end; that is no panic.
+            std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("standard output: {error}"))
         }
     }
 }

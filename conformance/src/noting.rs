@@ -32,6 +32,11 @@ impl NotingClients {
         NotingClients { clients: (0..clients).map(start).collect(), acknowledged, stop }
     }
 
+    /// How many transactions have been acknowledged to all clients together.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
     /// Waits until so many transactions have been acknowledged to all clients together.
     ///
     /// # Panics
