@@ -101,22 +101,23 @@ impl<'a> PageStore<'a> {
     }
 
     /// Overwrites a row where it lies, for everybody at once and for good: for statistics, which no transaction
-    /// owns. The cached answers about it go too.
+    /// owns. The cached answers about it go too. Returns false, having done nothing, when the new row does not fit
+    /// the page.
     ///
     /// # Errors
-    /// `XX000` when the new row does not fit the page; those of writing pages.
-    pub fn overwrite(&self, catalog: &'static SystemCatalog, id: RowId, row: &[Datum]) -> PgResult<()> {
+    /// Those of writing pages.
+    pub fn overwrite(&self, catalog: &'static SystemCatalog, id: RowId, row: &[Datum]) -> PgResult<bool> {
         let mut tuple = Vec::new();
         form_tuple(&catalog.desc, row, &mut tuple)?;
         let pending = self.session.begin_overwrite(keys_of_row(catalog.oid, row)?);
         if !self.heap(catalog)?.update_in_place(Tid::new(id.block, id.slot), &tuple)? {
-            return Err(PgError::internal("a row to be overwritten does not fit its page"));
+            return Ok(false);
         }
         // Whoever looks from now on sees it: there is no snapshot to wait for.
         pending.committed(self.snapshot.lsn());
         // What this transaction answers itself is as old.
         self.session.note_change([]);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -200,10 +201,14 @@ impl WriteStore for PageStore<'_> {
         &self,
         catalog: &'static SystemCatalog,
         id: RowId,
-        _old: &[Datum],
+        old: &[Datum],
         new: &[Datum],
     ) -> PgResult<()> {
-        PageStore::overwrite(self, catalog, id, new)
+        if PageStore::overwrite(self, catalog, id, new)? {
+            return Ok(());
+        }
+        // Numbers that have grown take more bytes: where the page has none left, the row moves.
+        self.update(catalog, id, old, new).map(|_| ())
     }
 
     fn delete(&self, catalog: &'static SystemCatalog, id: RowId, old: &[Datum]) -> PgResult<()> {

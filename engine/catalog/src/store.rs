@@ -55,10 +55,11 @@ pub trait WriteStore: Store {
     ) -> PgResult<RowId>;
 
     /// Replaces a row where it lies, for everybody and for good, whatever becomes of the transaction: for statistics
-    /// and hints, which several transactions may change at once.
+    /// and hints, which several transactions may change at once. A row that no longer fits its page is changed as by
+    /// [`WriteStore::update`].
     ///
     /// # Errors
-    /// `XX000` when the new row does not fit the page; those of writing pages.
+    /// Those of writing pages.
     fn overwrite(
         &self,
         catalog: &'static SystemCatalog,

@@ -1,12 +1,15 @@
 //! `to_timestamp(text, picture)` and `to_date`: text read by a picture
 //! (PostgreSQL's src/backend/utils/adt/formatting.c, `DCH_from_char` and `do_to_timestamp`).
 
+mod civil;
+
 use crate::args::{DateArg, TimestampTzArg, builtins};
 use crate::calendar::{CivilTime, days_in_month, iso_week_to_julian};
 use crate::datetime_zone::west_of;
 use crate::format_datetime::{DAYS, MONTHS, ROMAN_MONTHS};
 use crate::format_picture::{Field, FieldPiece, Piece, cached_datetime_pieces, is_separator};
 use crate::{CallContext, date, timestamp};
+use civil::{set_clock, set_day_of_year, set_year};
 use redoubt_error::{PgError, PgResult, code};
 
 /// What the text said, field by field; 0 is unsaid.
@@ -511,73 +514,6 @@ fn moment(text: &str, picture: &str) -> PgResult<Moment> {
     }
     civil.usec = micros as i32;
     Ok(Moment { civil, east_s: zone(&read, text)?, precision: read.precision })
-}
-
-fn set_clock(read: &Read, civil: &mut CivilTime) -> PgResult<()> {
-    if read.seconds_of_day != 0 {
-        civil.hour = read.seconds_of_day / 3600;
-        civil.minute = read.seconds_of_day / 60 % 60;
-        civil.second = read.seconds_of_day % 60;
-    }
-    for (field, value) in
-        [(&mut civil.second, read.second), (&mut civil.minute, read.minute), (&mut civil.hour, read.hour)]
-    {
-        if value != 0 {
-            *field = value;
-        }
-    }
-    if read.twelve {
-        if !(1..=12).contains(&civil.hour) {
-            let message = format!("hour \"{}\" is invalid for the 12-hour clock", civil.hour);
-            return Err(bad_format(message).hint("Use the 24-hour clock, or give an hour between 1 and 12."));
-        }
-        if read.pm && civil.hour < 12 {
-            civil.hour += 12;
-        } else if !read.pm && civil.hour == 12 {
-            civil.hour = 0;
-        }
-    }
-    Ok(())
-}
-
-/// The year; with a century before it, two digits are a year of that century (the 21st is 2001 to 2100).
-fn set_year(read: &Read, civil: &mut CivilTime) {
-    let century = if read.bc { -read.century } else { read.century };
-    if read.year != 0 {
-        if read.century != 0 && read.year_digits <= 2 {
-            let year = read.year % 100;
-            civil.year = match (year, century >= 0) {
-                (0, true) => century * 100,
-                (0, false) => century * 100 + 1,
-                (year, true) => year + (century - 1) * 100,
-                (year, false) => (century + 1) * 100 - year + 1,
-            };
-        } else {
-            civil.year = if read.bc { -read.year } else { read.year };
-            // There is no year 0.
-            if civil.year < 0 {
-                civil.year += 1;
-            }
-        }
-    } else if read.century != 0 {
-        civil.year = if century >= 0 { (century - 1) * 100 + 1 } else { century * 100 + 1 };
-    }
-}
-
-fn set_day_of_year(civil: &mut CivilTime, day_of_year: i32) {
-    let mut left = day_of_year;
-    let mut month = 1;
-    while month < 12 && left > days_in_month(civil.year, month) {
-        left -= days_in_month(civil.year, month);
-        month += 1;
-    }
-    // A month or a day that was said stays.
-    if civil.month <= 1 {
-        civil.month = month;
-    }
-    if civil.day <= 1 {
-        civil.day = left;
-    }
 }
 
 fn zone(read: &Read, text: &str) -> PgResult<Option<i32>> {

@@ -6,7 +6,7 @@ use redoubt_analyze::query::*;
 use redoubt_functions::{Datum, Oid, compare};
 
 /// Whether two expressions are the same, so that one's value may stand for the other's. Subqueries
-/// are never the same.
+/// are the same if they are copies of one that was written once.
 pub(crate) fn same(a: &Expr, b: &Expr) -> bool {
     match (a, b) {
         (Expr::Const { value: a, ty: ta }, Expr::Const { value: b, ty: tb }) => {
@@ -90,6 +90,8 @@ fn same_uncommon(a: &Expr, b: &Expr) -> bool {
         (Expr::SqlValue { function: a, ty: ta }, Expr::SqlValue { function: b, ty: tb }) => {
             a == b && ta == tb
         }
+        // Their positions are a part of what is compared here.
+        (Expr::SubLink(a), Expr::SubLink(b)) => format!("{a:?}") == format!("{b:?}"),
         _ => false,
     }
 }

@@ -4,7 +4,7 @@ use super::Ddl;
 use crate::index_oids as index;
 use crate::pages::PageStore;
 use crate::rows::{CatalogRow, PgClass, PgStatistic};
-use crate::store::{catalog_of, probe_rows};
+use crate::store::{WriteStore, catalog_of, probe_rows};
 use redoubt_error::PgResult;
 use redoubt_functions::{Datum, Oid};
 
@@ -24,7 +24,7 @@ impl Ddl<'_> {
 
 impl PageStore<'_> {
     /// Notes a relation's size: pages, rows (-1 for "never counted") and pages that everybody sees all of.
-    /// As in PostgreSQL it belongs to no transaction and is not taken back. Nothing happens if it is known.
+    /// As in PostgreSQL it belongs to no transaction and is not taken back (unless the row has to move). Nothing happens if it is known.
     ///
     /// # Errors
     /// Those of reading and writing pages.
@@ -43,7 +43,7 @@ impl PageStore<'_> {
             }
             let new =
                 PgClass { relpages: pages, reltuples: rows, relallvisible: all_visible_pages, ..old.clone() };
-            self.overwrite(catalog_of::<PgClass>(), id, &new.to_datums())?;
+            WriteStore::overwrite(self, catalog_of::<PgClass>(), id, &old.to_datums(), &new.to_datums())?;
         }
         Ok(())
     }

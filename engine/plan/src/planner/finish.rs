@@ -167,6 +167,8 @@ impl LevelPlanner<'_, '_> {
             for call in &calls {
                 rows = rows.max(self.set_rows(call)?);
             }
+            // A call that is not found again would be planned for ever.
+            assert!(calls.iter().all(|call| crate::equal::same(call, call)), "an expression equals itself");
             let cost = self.exprs_cost(&calls)?;
             let range = self.new_computed_range(calls.clone())?;
             for at in 0..self.query.target_list.len() {
