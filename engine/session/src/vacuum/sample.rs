@@ -20,6 +20,8 @@ use std::sync::Arc;
 /// then within half of their height with 99 % probability (Chaudhuri, Motwani and Narasayya, SIGMOD 1998).
 const ROWS_PER_TARGET: usize = 300;
 
+/// `pg_class.oid` of `pg_statistic`.
+const PG_STATISTIC: Oid = 2619;
 /// `pg_statistic.stakind` of most common values, histogram and correlation.
 const KIND_COMMON: i16 = 1;
 const KIND_HISTOGRAM: i16 = 2;
@@ -42,6 +44,10 @@ struct Column {
 impl Session {
     pub(super) fn analyze_table(&self, target: &Target, options: Options) -> PgResult<()> {
         let Some(relation) = self.lock_target(target, options, "analyze")? else { return Ok(()) };
+        if relation.oid == PG_STATISTIC {
+            // Statistics of statistics: its values are of all types at once. PostgreSQL skips it silently, too.
+            return Ok(());
+        }
         let access = Access::current(self)?;
         let columns = self.columns_to_analyze(&relation, &target.columns);
         let most = columns.iter().map(|column| column.target).max().unwrap_or(0);
