@@ -3,6 +3,7 @@
 
 mod acl_update;
 mod add_constraint;
+mod alter_column;
 mod alter_table;
 mod check_constraint;
 mod create_index;

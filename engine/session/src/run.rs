@@ -4,7 +4,6 @@ use crate::access::Access;
 use crate::client::{Client, Format, OutputColumn};
 use crate::privileges::guarded_functions;
 use crate::session::Session;
-use crate::settings::Parameter;
 use crate::vacuum::Changes;
 use redoubt_analyze::query::{CommandType, Perms};
 use redoubt_analyze::{AnalyzeContext, Params, analyze_statement};

@@ -27,6 +27,27 @@ impl Session {
                 AlterTableCommand::AddConstraint(constraint) => {
                     self.add_constraint(table.oid, constraint)?;
                 }
+                AlterTableCommand::AddColumn { if_not_exists, column } => {
+                    self.add_table_column(table.oid, column, *if_not_exists)?;
+                }
+                AlterTableCommand::DropColumn { if_exists, name, behavior } => {
+                    self.drop_column(table.oid, name, *if_exists, *behavior)?;
+                }
+                AlterTableCommand::DropConstraint { name, if_exists, behavior } => {
+                    self.drop_constraint(table.oid, name, *if_exists, *behavior)?;
+                }
+                AlterTableCommand::SetDefault { name, expr } => {
+                    self.set_column_default(table.oid, name, Some(expr))?;
+                }
+                AlterTableCommand::DropDefault { name } => {
+                    self.set_column_default(table.oid, name, None)?;
+                }
+                AlterTableCommand::SetNotNull { name } => {
+                    self.set_column_not_null(table.oid, name, true)?;
+                }
+                AlterTableCommand::DropNotNull { name } => {
+                    self.set_column_not_null(table.oid, name, false)?;
+                }
                 _ => return Err(PgError::unsupported("this form of ALTER TABLE")),
             }
         }
