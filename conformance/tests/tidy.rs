@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("client", &["page", "protocol"]),
     ("embedded", &["page", "protocol", "io", "node", "client"]),
     ("quic", &["page", "protocol", "node", "client"]),
+    ("sim", &["page", "protocol", "io", "node"]),
     ("error", &[]),
     ("functions", &["error"]),
     ("sql", &["error"]),

@@ -123,12 +123,23 @@ pub struct Shard<S: Storage> {
     /// Looks at peers so far: they take turns.
     gossip_round: Cell<u64>,
     closed: Cell<bool>,
+    #[cfg(feature = "planted-bugs")]
+    planted: Cell<redoubt_protocol::Planted>,
 }
 
 impl<S: Storage> Shard<S> {
     /// The way in for other threads.
     pub fn handle(&self) -> ShardHandle {
         self.handle.clone()
+    }
+
+    /// Plants a wrong variant into every segment, for the tests that must notice it.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&self, planted: redoubt_protocol::Planted) {
+        self.planted.set(planted);
+        for node in &self.nodes {
+            node.segments.borrow_mut().values_mut().for_each(|core| core.plant(planted));
+        }
     }
 
     /// Runs until the handle is closed, or until something fails that this process must not outlive.

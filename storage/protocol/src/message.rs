@@ -416,6 +416,22 @@ pub enum Message {
 }
 
 impl Message {
+    /// Whether the message is to a segment, which answers it, if only by a refusal. What is from a segment is never
+    /// answered: two nodes that know nothing of each other's segments would go on for ever.
+    pub fn is_to_segment(&self) -> bool {
+        !matches!(
+            self,
+            Message::AppendAck(_)
+                | Message::Refused(_)
+                | Message::PageReply(_)
+                | Message::SealReport(_)
+                | Message::HistoryWritten(_)
+                | Message::MembershipWritten(_)
+                | Message::Records(_)
+                | Message::Status(_)
+        )
+    }
+
     /// The segment that the message is to, or from.
     pub fn address(&self) -> Address {
         match self {

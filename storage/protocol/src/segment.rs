@@ -181,6 +181,11 @@ impl SegmentCore {
     #[cfg(any(test, feature = "planted-bugs"))]
     pub fn plant(&mut self, planted: Planted) {
         self.bugs = Bugs::planted(planted);
+        if self.bugs.has(Planted::VolatileEpoch) {
+            // Planted right after a restart: what was promised and is in no history yet is forgotten.
+            self.durable.volume_epoch = self.durable.history_writer;
+            self.promised = self.durable.clone();
+        }
     }
 
     /// The next thing to do.

@@ -149,7 +149,12 @@ impl<S: Storage> Shard<S> {
                 // The floor is the living readers' promise, good from when it is heard. A node that restarts
                 // without it may be asked for less, and finds its images too new to answer.
                 let floor = core.status(RequestId::new(0)).read_floor.max(told_floor);
-                let known = core.persisted_positions().vdl.min(floor);
+                let persisted = core.persisted_positions().vdl;
+                // Under a recovery nobody's read points are left: reads of older epochs are refused, and the
+                // next writer begins at a VDL not below this one. Waiting for it to raise the floor would be for
+                // ever when its copies are what the space is wanted for.
+                let is_recovering = core.control().volume_epoch > core.control().history.epoch();
+                let known = if is_recovering { persisted } else { persisted.min(floor) };
                 if core.scl() < needed {
                     return Err(Blocked::ByGap);
                 }

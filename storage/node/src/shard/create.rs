@@ -163,6 +163,8 @@ impl<S: Storage> Shard<S> {
             was_filled: Default::default(),
             gossip_round: Default::default(),
             closed: Default::default(),
+            #[cfg(feature = "planted-bugs")]
+            planted: Default::default(),
         }
     }
 }

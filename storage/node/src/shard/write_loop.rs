@@ -89,7 +89,8 @@ impl<S: Storage> Shard<S> {
         let Some(slot) = self.slot_of_segment(to.segment) else {
             return match message {
                 Message::CreateSegment(create) => self.create_segment(from, *create),
-                _ => self.refuse_unknown(from, to),
+                message if message.is_to_segment() => self.refuse_unknown(from, to),
+                _ => {}
             };
         };
         let mut segments = self.nodes[slot].segments.borrow_mut();
@@ -128,6 +129,8 @@ impl<S: Storage> Shard<S> {
         let creation = creating.swap_remove(at.expect("what was persisted was being created"));
         drop(creating);
         let mut core = SegmentCore::restore(creation.control, RestorePoint::default());
+        #[cfg(feature = "planted-bugs")]
+        core.plant(self.planted.get());
         for from in creation.asked_by {
             core.on_message(from, Message::CreateSegment(Box::new(creation.create.clone())));
         }
