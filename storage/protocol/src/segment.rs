@@ -251,15 +251,12 @@ impl SegmentCore {
     /// Takes records that a recovery or a peer found missing here.
     pub fn on_fill(&mut self, from: Origin, fill: Fill) {
         let admitted = self.admit_fill(fill.epochs, fill.source);
-        let summary = fill.batch.summary();
-        let voided = self.durable.history.voids_any(summary.first(), summary.last());
         match admitted {
             _ if fill.source == FillSource::Peer && self.bugs.has(Planted::StaleGossipTaken) => {
                 self.take_batch(from, &fill.batch);
             }
             Err(reason) => self.refuse(from, RequestId::new(0), reason),
-            Ok(()) if voided => self.refuse(from, RequestId::new(0), Refusal::BadRecords),
-            Ok(()) => self.take_batch(from, &fill.batch),
+            Ok(()) => self.take_fill(from, &fill.batch),
         }
         self.check_order();
     }
@@ -281,6 +278,26 @@ impl SegmentCore {
             return Err(Refusal::NeedMembership { installed });
         }
         Ok(())
+    }
+
+    /// Takes what a fill brought. It may well go on from before a voided range to behind it, as the two sides are
+    /// neighbours in the group's chain. They are taken apart: what is kept as one may be cut at a voided range.
+    fn take_fill(&mut self, from: Origin, batch: &RecordBatch) {
+        let history = Arc::clone(&self.durable.history);
+        if !history.voids_any(batch.summary().first(), batch.summary().last()) {
+            return self.take_batch(from, batch);
+        }
+        let ranges = history.ranges();
+        if ranges.iter().any(|void| batch.slice(void.after, void.upto).is_some()) {
+            return self.refuse(from, RequestId::new(0), Refusal::BadRecords);
+        }
+        let mut after = Lsn::ZERO;
+        for end in ranges.iter().map(|void| void.after).chain([Lsn::MAX]) {
+            if let Some(part) = batch.slice(after, end) {
+                self.take_batch(from, &part);
+            }
+            after = end;
+        }
     }
 
     fn admit_fill(&self, epochs: Epochs, source: FillSource) -> Result<(), Refusal> {

@@ -76,7 +76,15 @@ impl fmt::Display for Fault {
 #[derive(Clone, Debug)]
 pub struct FaultPlan {
     strength: BTreeMap<Fault, u64>,
+    /// Whether logs are small and go round. Nodes do not send pages in the place of records that they gave up yet,
+    /// so a segment that has fallen behind by more than a log cannot come back: such seeds have no faults by which
+    /// one does, and only they have disks that are full, where nodes give up what they can.
+    pub is_tight: bool,
 }
+
+/// The faults of seeds with small logs.
+const IN_TIGHT_LOGS: &[Fault] =
+    &[Fault::Duplicate, Fault::ReadError, Fault::DiskFull, Fault::WriterKill, Fault::Takeover];
 
 impl FaultPlan {
     /// Draws the faults of a seed; those in `without` are left out, and change nothing about the others.
@@ -84,14 +92,16 @@ impl FaultPlan {
         let mut rng = Rng::new(seed, 1);
         // Some seeds are calm and some are storms: with the same weights everywhere bugs hide.
         let likely = [250, 450, 650][rng.below(3)];
+        let is_tight = rng.permille(250);
         let mut strength = BTreeMap::new();
         for fault in Fault::ALL {
             let (is_on, how) = (rng.permille(likely), 1 + rng.below(3) as u64);
-            if is_on && !without.contains(fault) {
+            let fits = if is_tight { IN_TIGHT_LOGS.contains(fault) } else { *fault != Fault::DiskFull };
+            if is_on && fits && !without.contains(fault) {
                 strength.insert(*fault, how);
             }
         }
-        FaultPlan { strength }
+        FaultPlan { strength, is_tight }
     }
 
     /// How strong a fault is; zero when the seed does not have it.

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use redoubt_page::{Lsn, Page, PageId, PgId, VolumeEpoch};
-use redoubt_protocol::{
-    Address, Decision, History, Message, RecordBatch, SegmentId, WriterStart,
-};
+use redoubt_protocol::{Address, Decision, History, Message, RecordBatch, SegmentId, WriterStart};
 
 /// A record that some writer numbered.
 #[derive(Clone, Debug)]
@@ -167,34 +165,45 @@ impl Truth {
         self.damaged.contains(&segment)
     }
 
-    /// A segment said something. Promises never go back, through restarts neither; SCL never falls under one
-    /// history; who counts in quorums counts for good; and an SCL is a record of the segment's group.
-    pub fn heard(&mut self, message: &Message) {
-        let from = message.address();
-        if self.damaged.contains(&from.segment) {
-            return;
+    /// Segments of one host said something, in one go: nodes put what they send in order by its receiver, so nothing
+    /// is known of the order between these. Promises never go back, through restarts neither; SCL never falls under
+    /// one history; who counts in quorums counts for good; and an SCL is a record of the segment's group.
+    pub fn heard<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) {
+        let mut news: BTreeMap<SegmentId, Said> = BTreeMap::new();
+        for message in messages {
+            let from = message.address();
+            if self.damaged.contains(&from.segment) {
+                continue;
+            }
+            let (promised, history, scl, joined) = match message {
+                // It names the newest epoch heard of, which may not be durable yet.
+                Message::AppendAck(m) => (VolumeEpoch::ZERO, None, m.scl, None),
+                Message::SealReport(m) => (m.volume_epoch, Some(m.history.epoch()), m.scl, Some(m.joined)),
+                Message::HistoryWritten(m) => (m.volume_epoch, Some(m.history_epoch), m.scl, None),
+                Message::Status(m) => (m.volume_epoch, Some(m.history_epoch), m.scl, Some(m.joined)),
+                _ => continue,
+            };
+            let before = self.said.entry(from.segment).or_default();
+            let new = news.entry(from.segment).or_insert_with(|| before.clone());
+            if promised > VolumeEpoch::ZERO {
+                let known = before.promised;
+                assert!(known <= promised, "{from:?} promised epoch {known} and then {promised}");
+                new.promised = new.promised.max(promised);
+            }
+            if let Some(joined) = joined {
+                assert!(joined || !before.joined, "{from:?} counted in quorums and now does not");
+                new.joined |= joined;
+            }
+            if let Some(history) = history {
+                let known = before.scl.get(&history).copied().unwrap_or_default();
+                assert!(known <= scl, "SCL of {from:?} fell from {known} to {scl} under history {history}");
+                let new = new.scl.entry(history).or_default();
+                *new = scl.max(*new);
+            }
+            let is_record = scl == Lsn::ZERO || self.written.get(&scl).is_some_and(|w| w.pg == from.pg);
+            assert!(is_record, "{from:?} counts up to {scl}, which is no record of its group");
         }
-        let said = self.said.entry(from.segment).or_default();
-        let (promised, history, scl, joined) = match message {
-            Message::AppendAck(m) => (m.volume_epoch, None, m.scl, None),
-            Message::SealReport(m) => (m.volume_epoch, Some(m.history.epoch()), m.scl, Some(m.joined)),
-            Message::HistoryWritten(m) => (m.volume_epoch, Some(m.history_epoch), m.scl, None),
-            Message::Status(m) => (m.volume_epoch, Some(m.history_epoch), m.scl, Some(m.joined)),
-            _ => return,
-        };
-        assert!(said.promised <= promised, "{from:?} promised epoch {} and then {promised}", said.promised);
-        said.promised = promised;
-        if let Some(joined) = joined {
-            assert!(joined || !said.joined, "{from:?} counted in quorums and now does not");
-            said.joined = joined;
-        }
-        if let Some(history) = history {
-            let known = said.scl.entry(history).or_default();
-            assert!(*known <= scl, "SCL of {from:?} fell from {known} to {scl} under history {history}");
-            *known = scl;
-        }
-        let is_record = scl == Lsn::ZERO || self.written.get(&scl).is_some_and(|w| w.pg == from.pg);
-        assert!(is_record, "{from:?} counts up to {scl}, which is no record of its group");
+        self.said.append(&mut news);
     }
 
     /// A segment was asked for all it holds above `after`, and this is the beginning of it. Link by link it must be

@@ -23,6 +23,9 @@ pub(crate) const NODES: u16 = 6;
 /// Availability zones.
 pub(crate) const ZONES: u16 = 3;
 
+/// Chunks of a log in which no run gives anything up.
+const ROOMY_CHUNKS: u64 = 100;
+
 /// What a seed draws about the cluster, besides faults.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -58,16 +61,14 @@ impl Shape {
             7..=8 => (0..ZONES).map(|z| vec![node(z), node(z + ZONES)]).collect(),
             _ => vec![(0..NODES).map(node).collect()],
         };
-        // A log that goes round gives records up. A segment that comes back empty needs them all, as nodes do not
-        // send pages in their place yet.
-        let is_roomy = plan.strength(Fault::Wipe) > 0;
-        let is_busy = !is_roomy && rng.permille(250);
+        let is_tight = plan.is_tight;
+        let is_busy = is_tight && plan.strength(Fault::DiskFull) == 0;
         Shape {
             hosts,
             groups: rng.between(1, 4) as u32,
             segment_pages: [3, 8, 16][rng.below(3)],
             allocation_limit: [150, 600, 5000][rng.below(3)],
-            chunks: if is_roomy { 40 } else { [5, 8, 12][rng.below(3)] },
+            chunks: if is_tight { [5, 8, 12][rng.below(3)] } else { ROOMY_CHUNKS },
             padding: if is_busy { 3500 } else { [20, 400][rng.below(2)] },
             work_us: if is_busy { 400 } else { [500, 1000, 3000][rng.below(3)] },
             flush_us: [100, 300, 1000][rng.below(3)],
@@ -181,7 +182,7 @@ impl World {
         let options = ShardOptions {
             log_bytes: shape.chunks * chunk_bytes as u64,
             chunk_bytes,
-            lazy_chunks: 1,
+            lazy_chunks: if plan.is_tight { 1 } else { ROOMY_CHUNKS as usize },
             cached_pages: 16,
             cached_index_nodes: 4,
         };
@@ -325,6 +326,7 @@ impl World {
             self.say(&Party::Host(host), format_args!("serves"));
             self.connect_host(host);
         }
+        self.truth.heard(messages.iter().map(|(_, message)| message));
         for (to, message) in messages {
             self.host_said(host, to, message);
         }
@@ -425,7 +427,6 @@ impl World {
 
     /// A host's node wants something sent.
     fn host_said(&mut self, host: usize, to: Origin, message: Message) {
-        self.truth.heard(&message);
         let is_damage = match &message {
             Message::SealReport(report) => !report.clean,
             Message::Refused(refused) => refused.reason == redoubt_protocol::Refusal::Damaged,
