@@ -168,7 +168,8 @@ fn roles_and_databases() {
     with_view(|view| {
         assert_eq!(view.role_by_name("postgres").unwrap().unwrap().oid, 10);
         assert_eq!(view.roles_of(3373, true).unwrap(), [3373, 3374, 3375, 3377]);
-        assert_eq!(view.roles_of(10, true).unwrap(), [10]);
+        // The owner of the database is a member of pg_database_owner.
+        assert_eq!(view.roles_of(10, true).unwrap(), [10, 6171]);
         assert_eq!(view.database_by_name("template1").unwrap().unwrap().oid, 1);
         assert_eq!(view.tablespace_by_name("pg_default").unwrap().unwrap().oid, 1663);
         assert!(view.role_by_name("nobody").unwrap().is_none());

@@ -199,7 +199,7 @@ mod tests {
             assert_eq!(error.message(), expect, "{text}");
         };
         check("x y", "unrecognized key word: \"x\"");
-        check("group =r", "missing name");
+        check("group =r", "role \"group\" does not exist");
         check("=q/postgres", "invalid mode character: must be one of \"arwdDxtXUCTcsA\"");
         check("=r/", "a name must follow the \"/\" sign");
     }
