@@ -4,7 +4,7 @@
 use crate::query::{CallForm, Expr};
 use crate::visit;
 use redoubt_catalog::ddl::{ObjectAddress, class};
-use redoubt_functions::Oid;
+use redoubt_functions::{Datum, Oid, types};
 
 /// The columns and objects that an expression over one table refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,8 +45,11 @@ pub fn references_of(expr: &Expr) -> References {
                 let calls = calls.iter().chain(equalities);
                 found.objects.extend(calls.map(|call| called(&call.form, call.proc_oid)));
             }
-            Expr::Const { ty, .. }
-            | Expr::Relabel { ty, .. }
+            Expr::Const { ty, value } => {
+                found.objects.push(ObjectAddress::type_(ty.type_oid));
+                found.objects.extend(named_by(ty.type_oid, value));
+            }
+            Expr::Relabel { ty, .. }
             | Expr::CoerceViaIo { ty, .. }
             | Expr::ArrayCoerce { ty, .. }
             | Expr::Array { ty, .. }
@@ -60,6 +63,18 @@ pub fn references_of(expr: &Expr) -> References {
     });
     found.settle();
     found
+}
+
+/// The object that a constant of a reg* type names: `nextval('s'::regclass)` depends on `s`.
+fn named_by(type_oid: Oid, value: &Datum) -> Option<ObjectAddress> {
+    let class = match type_oid {
+        types::REGCLASS => class::RELATION,
+        types::REGTYPE => class::TYPE,
+        types::REGPROC | types::REGPROCEDURE => class::PROC,
+        types::REGOPER | types::REGOPERATOR => class::OPERATOR,
+        _ => return None,
+    };
+    value.as_oid().ok().map(|oid| ObjectAddress::new(class, oid))
 }
 
 fn called(form: &CallForm, function: Oid) -> ObjectAddress {

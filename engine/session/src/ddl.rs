@@ -27,6 +27,7 @@ mod row_check;
 mod schema;
 mod sequence;
 mod sequence_options;
+mod serial;
 mod storage_options;
 mod truncate;
 mod view;

@@ -42,11 +42,15 @@ impl Session {
         if new.generated != '\0' && has_rows {
             return Err(PgError::unsupported("adding a generated column to a table with rows"));
         }
+        if has_rows && !constraints.serials.is_empty() {
+            return Err(PgError::unsupported("adding a serial column to a table with rows"));
+        }
         if has_rows && let Some((_, raw)) = constraints.defaults.first() {
             new.missing = self.value_for_old_rows(&access, &new, raw)?;
         }
         Ddl::new(access.store(), &access.path).add_column(table, &new)?;
         drop(access);
+        self.add_serials(table, &constraints.serials)?;
         self.add_defaults(table, &constraints.defaults)?;
         if new.not_null && new.missing.is_none() {
             self.check_no_nulls(&*self.current_relation(table)?, name)?;

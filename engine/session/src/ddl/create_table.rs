@@ -48,6 +48,7 @@ impl Session {
 
     /// Gives a new, empty table what its definition says beyond its columns.
     fn add_parts(&self, table: Oid, name: &str, constraints: Constraints) -> PgResult<()> {
+        self.add_serials(table, &constraints.serials)?;
         self.add_defaults(table, &constraints.defaults)?;
         self.add_checks(table, &constraints.checks, false)?;
         for key in settle_keys(constraints.keys, name)? {

@@ -4,6 +4,7 @@ use super::check_constraint::CheckSpec;
 use super::foreign_key::ForeignKeySpec;
 use super::index_columns::{canonical, shape_of, with_analysis};
 use super::key_constraint::KeySpec;
+use super::serial::serial_type;
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_analyze::{
@@ -21,6 +22,8 @@ use redoubt_sql::tree::{
 pub(crate) struct Constraints {
     /// Defaults and generation expressions, by the column's place.
     pub defaults: Vec<(usize, Expr)>,
+    /// Serial columns: places and integer types.
+    pub serials: Vec<(usize, Oid)>,
     /// CHECK.
     pub checks: Vec<CheckSpec>,
     /// PRIMARY KEY and UNIQUE.
@@ -44,7 +47,11 @@ impl Session {
         if column.storage.is_some() || column.compression.is_some() {
             return Err(PgError::unsupported("STORAGE and COMPRESSION of columns"));
         }
-        let (type_oid, typmod) = with_analysis(access, |context| resolve_type_name(type_name, context))?;
+        let serial = serial_type(type_name)?;
+        let (type_oid, typmod) = match serial {
+            Some(integer) => (integer, -1),
+            None => with_analysis(access, |context| resolve_type_name(type_name, context))?,
+        };
         let mut collation = access.catalog().type_info_must(type_oid)?.collation;
         if let Some(name) = &column.collation {
             if collation == 0 {
@@ -56,7 +63,7 @@ impl Session {
         }
         let mut new = NewColumn::new(column.name.as_str(), type_oid, typmod, collation);
         new.dimensions = type_name.array_bounds.len() as i32;
-        let mut said = Said::default();
+        let mut said = Said { serial: serial.is_some(), ..Said::default() };
         for constraint in &column.constraints {
             said.take(&mut new, column, constraint, at, table, constraints)?;
         }
@@ -67,7 +74,10 @@ impl Session {
             );
             return Err(PgError::new(code::SYNTAX_ERROR, message).at(said.default));
         }
-        new.not_null = said.not_null == Some(true);
+        if let Some(integer) = serial {
+            constraints.serials.push((at, integer));
+        }
+        new.not_null = said.not_null == Some(true) || serial.is_some();
         Ok(new)
     }
 
@@ -102,6 +112,7 @@ impl Session {
 /// What a column's constraints have said so far.
 #[derive(Default)]
 struct Said {
+    serial: bool,
     not_null: Option<bool>,
     default: Option<usize>,
 }
@@ -117,16 +128,19 @@ impl Said {
         constraints: &mut Constraints,
     ) -> PgResult<()> {
         let name = constraint.name.as_ref().map(|name| name.name.clone());
+        let serial = self.serial;
         let again = |what: &str| {
             let message =
                 format!("multiple {what} specified for column \"{}\" of table \"{table}\"", column.name.name);
-            Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(constraint.pos)))
+            // A serial column's own clauses stand nowhere in the text.
+            let position = (!serial).then_some(constraint.pos);
+            Err(PgError::new(code::SYNTAX_ERROR, message).at(position))
         };
         match &constraint.kind {
             ColumnConstraintKind::NotNull => self.say(true, column, constraint, table)?,
             ColumnConstraintKind::Null => self.say(false, column, constraint, table)?,
             ColumnConstraintKind::Default(expr) => {
-                if self.default.is_some() {
+                if self.default.is_some() || self.serial {
                     return again("default values");
                 }
                 self.default = Some(constraint.pos);
@@ -174,12 +188,13 @@ impl Said {
         at: &ColumnConstraint,
         table: &str,
     ) -> PgResult<()> {
-        if self.not_null.is_some_and(|said| said != not_null) {
+        if self.not_null.is_some_and(|said| said != not_null) || (self.serial && !not_null) {
             let message = format!(
                 "conflicting NULL/NOT NULL declarations for column \"{}\" of table \"{table}\"",
                 column.name.name
             );
-            return Err(PgError::new(code::SYNTAX_ERROR, message).at(Some(at.pos)));
+            let position = (!self.serial).then_some(at.pos);
+            return Err(PgError::new(code::SYNTAX_ERROR, message).at(position));
         }
         self.not_null = Some(not_null);
         Ok(())
