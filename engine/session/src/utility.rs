@@ -3,12 +3,14 @@
 use crate::access::Access;
 use crate::block::{Action, Control};
 use crate::client::{Client, Format, OutputColumn};
+use crate::plan_cache::StatementCache;
 use crate::session::Session;
 use crate::settings::{Parameter, table::ALL};
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::{Datum, types};
 use redoubt_sql::tree::{
-    SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement, UtilityStatement,
+    DiscardTarget, ObjectType, SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement,
+    UtilityStatement,
 };
 
 impl Session {
@@ -51,6 +53,15 @@ impl Session {
             // Checkpoints are what this design does without: there is nothing to flush.
             UtilityStatement::Checkpoint => {}
             UtilityStatement::Vacuum(vacuum) => self.vacuum(vacuum, client)?,
+            UtilityStatement::Rename(rename) if rename.object == ObjectType::Role => {
+                self.ensure_transaction()?;
+                let access = Access::current(self)?;
+                self.rename_role(&access, rename.target.name.last().as_str(), rename.new_name.as_str())?;
+            }
+            UtilityStatement::Discard(DiscardTarget::Sequences) => self.sequences.borrow_mut().discard(),
+            UtilityStatement::Discard(DiscardTarget::Plans) => self.statements = StatementCache::default(),
+            // There are no temporary tables to discard.
+            UtilityStatement::Discard(DiscardTarget::Temp) => {}
             UtilityStatement::NotYet { what } => return Err(PgError::unsupported(what)),
             other => return Err(PgError::unsupported(other.tag())),
         }

@@ -10,7 +10,7 @@ mod counters;
 mod sample;
 
 pub(crate) use automatic::Autovacuum;
-pub(crate) use counters::{Changes, TableCounters};
+pub(crate) use counters::{Changes, Counted, TableCounters};
 
 use crate::access::Access;
 use crate::client::Client;

@@ -253,7 +253,6 @@ mod tests {
     fn options(format: CopyFormat) -> CopyOptions {
         CopyOptions {
             format,
-            freeze: false,
             delimiter: b',',
             null: String::new(),
             header: Header::No,

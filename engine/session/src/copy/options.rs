@@ -32,7 +32,6 @@ pub(super) enum Columns {
 #[derive(Clone, Debug)]
 pub(super) struct CopyOptions {
     pub format: CopyFormat,
-    pub freeze: bool,
     pub delimiter: u8,
     pub null: String,
     pub header: Header,
@@ -47,6 +46,7 @@ pub(super) struct CopyOptions {
 #[derive(Default)]
 struct Said {
     format: Option<CopyFormat>,
+    /// Rows are never frozen: transaction numbers have 64 bits. What it asks for holds anyway.
     freeze: Option<bool>,
     delimiter: Option<String>,
     null: Option<String>,
@@ -189,7 +189,6 @@ impl Said {
         }
         Ok(CopyOptions {
             format,
-            freeze: self.freeze.unwrap_or(false),
             delimiter,
             null,
             header,

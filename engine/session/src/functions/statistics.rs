@@ -1,9 +1,10 @@
-//! The cumulative statistics system's functions, as they answer while nothing is counted: what
-//! PostgreSQL tells with `track_counts = off`. Counters are 0, times are missing, what other parts of
-//! the server would list (archiver, replication, progress of commands) is empty.
+//! The cumulative statistics system's functions. Rows changed per table are counted (`vacuum/counters.rs`);
+//! the rest answers as PostgreSQL's do with `track_counts = off`: counters are 0, times are missing, what other
+//! parts of the server would list (archiver, replication, progress of commands) is empty.
 
 use super::{Family, SetFamily, all_rows, columns, row, session_functions, session_sets};
 use crate::env::StatementEnv;
+use crate::vacuum::Counted;
 use redoubt_error::PgResult;
 use redoubt_functions::numeric::Numeric;
 use redoubt_functions::{CallContext, Datum, Rows, types};
@@ -18,9 +19,7 @@ macro_rules! answers {
 pub(super) const BUILTINS: Family = answers! {
     zero:
         "pg_stat_get_numscans", "pg_stat_get_tuples_returned", "pg_stat_get_tuples_fetched",
-        "pg_stat_get_tuples_inserted", "pg_stat_get_tuples_updated", "pg_stat_get_tuples_deleted",
-        "pg_stat_get_tuples_hot_updated", "pg_stat_get_live_tuples", "pg_stat_get_dead_tuples",
-        "pg_stat_get_mod_since_analyze", "pg_stat_get_ins_since_vacuum", "pg_stat_get_blocks_fetched",
+        "pg_stat_get_tuples_hot_updated", "pg_stat_get_live_tuples", "pg_stat_get_blocks_fetched",
         "pg_stat_get_blocks_hit", "pg_stat_get_vacuum_count", "pg_stat_get_autovacuum_count",
         "pg_stat_get_analyze_count", "pg_stat_get_autoanalyze_count", "pg_stat_get_db_xact_commit",
         "pg_stat_get_db_xact_rollback", "pg_stat_get_db_blocks_fetched", "pg_stat_get_db_blocks_hit",
@@ -58,6 +57,12 @@ pub(super) const BUILTINS: Family = answers! {
         "pg_stat_clear_snapshot", "pg_stat_force_next_flush", "pg_stat_reset", "pg_stat_reset_shared",
         "pg_stat_reset_single_table_counters", "pg_stat_reset_single_function_counters",
         "pg_stat_reset_slru";
+    inserted: "pg_stat_get_tuples_inserted";
+    updated: "pg_stat_get_tuples_updated";
+    deleted: "pg_stat_get_tuples_deleted";
+    dead: "pg_stat_get_dead_tuples";
+    changed_since_analyze: "pg_stat_get_mod_since_analyze";
+    inserted_since_vacuum: "pg_stat_get_ins_since_vacuum";
     archiver: "pg_stat_get_archiver";
     wal: "pg_stat_get_wal";
     null_record: "pg_stat_get_wal_receiver";
@@ -77,6 +82,36 @@ pub(super) const SETS: SetFamily = session_sets! {
 
 type Env<'a> = StatementEnv<'a>;
 type Context<'a> = CallContext<'a>;
+
+/// What is counted of a table.
+fn counted(env: &Env<'_>, args: &[Datum], field: impl FnOnce(Counted) -> u64) -> PgResult<Datum> {
+    let table = (env.facts.database, args[0].as_oid()?);
+    Ok(Datum::Int8(field(env.facts.instance.counters.of(table)) as i64))
+}
+
+fn inserted(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
+    counted(env, args, |counted| counted.total.inserted)
+}
+
+fn updated(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
+    counted(env, args, |counted| counted.total.updated)
+}
+
+fn deleted(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
+    counted(env, args, |counted| counted.total.deleted)
+}
+
+fn dead(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
+    counted(env, args, |counted| counted.dead)
+}
+
+fn changed_since_analyze(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
+    counted(env, args, |counted| counted.changed_since_analyze)
+}
+
+fn inserted_since_vacuum(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
+    counted(env, args, |counted| counted.inserted_since_vacuum)
+}
 
 fn zero(_: &Env<'_>, _: &Context<'_>, _: &[Datum]) -> PgResult<Datum> {
     Ok(Datum::Int8(0))

@@ -27,10 +27,6 @@ pub(crate) struct Counted {
     pub inserted_since_vacuum: u64,
     /// Rows changed since the last analyze.
     pub changed_since_analyze: u64,
-    /// How often it was vacuumed, by anybody.
-    pub vacuums: u64,
-    /// How often it was analyzed, by anybody.
-    pub analyzes: u64,
 }
 
 /// Tables spread over locks, so that sessions that end transactions do not meet.
@@ -64,16 +60,12 @@ impl TableCounters {
     pub(crate) fn vacuumed(&self, table: TableKey, dead: u64) {
         self.change(table, |counted| {
             (counted.dead, counted.inserted_since_vacuum) = (dead, 0);
-            counted.vacuums += 1;
         });
     }
 
     /// The table was analyzed.
     pub(crate) fn analyzed(&self, table: TableKey) {
-        self.change(table, |counted| {
-            counted.changed_since_analyze = 0;
-            counted.analyzes += 1;
-        });
+        self.change(table, |counted| counted.changed_since_analyze = 0);
     }
 
     /// What is known of a table.
