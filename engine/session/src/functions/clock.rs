@@ -4,7 +4,7 @@
 use super::{Family, session_functions};
 use crate::env::StatementEnv;
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_functions::{CallContext, Datum};
+use redoubt_functions::{CallContext, Datum, types};
 use std::time::{Duration, Instant};
 
 pub(super) const BUILTINS: Family = session_functions! {
@@ -36,15 +36,23 @@ fn start_time(env: &Env<'_>, _: &Context<'_>, _: &[Datum]) -> PgResult<Datum> {
     Ok(Datum::TimestampTz(env.facts.instance.started_us()))
 }
 
-fn xact_id(env: &Env<'_>, _: &Context<'_>, _: &[Datum]) -> PgResult<Datum> {
+fn xact_id(env: &Env<'_>, context: &Context<'_>, _: &[Datum]) -> PgResult<Datum> {
     // A subtransaction answers with the transaction's own number, which it makes sure there is.
     let txn = env.session.txn();
     let own = txn.xid()?;
-    Ok(Datum::Xid8(txn.top_xid().unwrap_or(own).get()))
+    Ok(number_of(context, txn.top_xid().unwrap_or(own)))
 }
 
-fn xact_id_if_assigned(env: &Env<'_>, _: &Context<'_>, _: &[Datum]) -> PgResult<Datum> {
-    Ok(env.session.txn().top_xid().map_or(Datum::Null, |xid| Datum::Xid8(xid.get())))
+fn xact_id_if_assigned(env: &Env<'_>, context: &Context<'_>, _: &[Datum]) -> PgResult<Datum> {
+    Ok(env.session.txn().top_xid().map_or(Datum::Null, |xid| number_of(context, xid)))
+}
+
+/// A transaction's number: `xid8`, or for `txid_current` and its kin, which share these functions, `bigint`.
+fn number_of(context: &Context<'_>, xid: redoubt_txn::Xid) -> Datum {
+    match context.result_type {
+        types::INT8 => Datum::Int8(xid.get() as i64),
+        _ => Datum::Xid8(xid.get()),
+    }
 }
 
 fn xact_status(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
