@@ -49,7 +49,7 @@ fn keys_under_many_clients() {
     let found = "SELECT count(*) FROM u a WHERE NOT EXISTS (SELECT 1 FROM u b WHERE b.k = a.k)";
     assert_eq!(server.psql(found), "0", "rows that the index does not find");
 
-    // Parents come and go while children are made.
+    // Parents come and go while children are made, in transactions that stay open for a while.
     server.psql("CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (p int REFERENCES parent)");
     let errors = run(
         &server,
@@ -57,7 +57,8 @@ fn keys_under_many_clients() {
         "\\set k random(1, 30)\n\\set what random(1, 3)\n\\if :what = 1\n\
          INSERT INTO parent VALUES (:k) ON CONFLICT DO NOTHING;\n\\elif :what = 2\n\
          DELETE FROM parent WHERE id = :k AND NOT EXISTS (SELECT 1 FROM child WHERE p = :k);\n\\else\n\
-         INSERT INTO child SELECT id FROM parent WHERE id = :k;\n\\endif\n",
+         BEGIN;\nINSERT INTO child SELECT id FROM parent WHERE id = :k;\nSELECT sum(n) FROM u;\n\
+         SELECT count(*) FROM child;\nEND;\n\\endif\n",
     );
     // Losing a race is an error of the foreign key's, and of nothing else.
     for line in errors.lines().filter(|line| line.contains("ERROR")) {

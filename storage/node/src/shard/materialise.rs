@@ -42,14 +42,43 @@ impl<S: Storage> Shard<S> {
         page: PageId,
         upto: Lsn,
     ) -> Result<Rc<CachedPage>, MakeError> {
+        loop {
+            let contained = self.contained(slot, pg);
+            let made = self.try_make_page(slot, pg, page, upto, contained).await;
+            // Once images contain more, the records that went into them may be recycled, under a search that has
+            // begun as well: what it made could lack some. Then again, from the newer image.
+            if self.contained(slot, pg) == contained {
+                return Ok(self.remember(page, made?, upto));
+            }
+        }
+    }
+
+    /// Up to where the images of a node contain a group's records. All above is in the log.
+    fn contained(&self, slot: usize, pg: PgId) -> Lsn {
+        let node = &self.nodes[slot];
+        let segment = node.by_group.borrow().get(&pg).copied();
+        segment.map_or(Lsn::ZERO, |segment| node.store.borrow().applied(segment))
+    }
+
+    async fn try_make_page(
+        &self,
+        slot: usize,
+        pg: PgId,
+        page: PageId,
+        upto: Lsn,
+        contained: Lsn,
+    ) -> Result<Page, MakeError> {
         let cached = self.cache.borrow_mut().get(page).cloned();
-        if let Some(cached) = cached.filter(|cached| cached.complete_to <= upto) {
+        // A page that is complete to less than the images cannot be brought on: what it lacks may be gone.
+        let is_usable =
+            |cached: &Rc<CachedPage>| cached.complete_to <= upto && cached.complete_to >= contained;
+        if let Some(cached) = cached.filter(is_usable) {
             if cached.complete_to == upto {
-                return Ok(cached);
+                return Ok(cached.page.clone());
             }
             let made = self.apply_records(slot, pg, cached.page.clone(), cached.complete_to, upto).await;
             if let Ok(made) = made {
-                return Ok(self.remember(page, made, upto));
+                return Ok(made);
             }
             // Perhaps the node has records that its older image would not need. From the beginning, then.
         }
@@ -58,8 +87,7 @@ impl<S: Storage> Shard<S> {
         if above > upto {
             return Err(MakeError::DamagedImage);
         }
-        let made = self.apply_records(slot, pg, image, above, upto).await?;
-        Ok(self.remember(page, made, upto))
+        self.apply_records(slot, pg, image, above, upto).await
     }
 
     /// The durable image on one node; a page that was never stored has none of its records in.
