@@ -175,6 +175,9 @@ fn load_settings(start: &Start, found: &Found) -> Result<(Settings, HbaRules), S
         set("listen_addresses", &addresses.join(","), Source::CommandLine, "")?;
     }
     settings.set_fact(Parameter::DataDirectory, &start.directory.display().to_string());
+    for (fact, name) in [(Parameter::ConfigFile, "postgresql.conf"), (Parameter::HbaFile, "pg_hba.conf")] {
+        settings.set_fact(fact, &start.directory.join(name).display().to_string());
+    }
     settings.set_fact(Parameter::DebugAssertions, if cfg!(debug_assertions) { "on" } else { "off" });
     Ok((settings, hba))
 }

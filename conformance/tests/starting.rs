@@ -60,5 +60,10 @@ fn an_unusable_setting_is_refused() {
         Server::start_that_fails(&dir, unused_port(), &["-c", "nonsense=1"]),
         "unrecognized configuration parameter \"nonsense\"",
     );
+    // Where the file lies is told, not chosen.
+    check(
+        Server::start_that_fails(&dir, unused_port(), &["-c", "hba_file=/elsewhere"]),
+        "parameter \"hba_file\" cannot be changed",
+    );
     assert!(!dir.exists());
 }

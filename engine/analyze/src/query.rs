@@ -83,6 +83,8 @@ pub struct RangeTblEntry {
     pub columns: Vec<ColumnType>,
     /// May refer to earlier FROM items.
     pub lateral: bool,
+    /// A view with `security_barrier`: conditions from outside must not be tried on rows it would hide.
+    pub security_barrier: bool,
     /// Named in FROM (or the target of DML), as opposed to made by the analyzer.
     pub in_from_clause: bool,
     /// Privileges the statement needs on it; a relation only.

@@ -139,6 +139,7 @@ impl Analyzer<'_> {
             column_names,
             columns,
             lateral: false,
+            security_barrier: false,
             in_from_clause: true,
             required_perms: Perms::default(),
             selected_columns: Vec::new(),

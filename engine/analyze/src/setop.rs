@@ -380,6 +380,7 @@ pub(crate) fn wrap(query: Query) -> Query {
         column_names: shown.iter().map(|(name, _)| name.clone()).collect(),
         columns: shown.iter().map(|(_, ty)| *ty).collect(),
         lateral: false,
+        security_barrier: false,
         in_from_clause: true,
         required_perms: Default::default(),
         selected_columns: Vec::new(),

@@ -186,7 +186,7 @@ pub fn is_updatable_view(view: &Relation, context: crate::statement::AnalyzeCont
 
 /// Whether the user's privileges count under a view, not its owner's.
 pub(crate) fn is_invoker(view: &Relation) -> bool {
-    view.option("security_invoker").is_some_and(|value| matches!(value, "true" | "on" | "1" | "yes"))
+    view.boolean_option("security_invoker") == Some(true)
 }
 
 /// An expression of a view's query, with its table's columns replaced.
@@ -229,7 +229,7 @@ fn check_mechanics(view: &Relation, command: CommandType) -> PgResult<()> {
     if !view.triggers.is_empty() {
         return Err(PgError::unsupported("a trigger on a view"));
     }
-    if view.option("security_barrier").is_some() {
+    if view.boolean_option("security_barrier") == Some(true) {
         return Err(PgError::unsupported("changing a view with security_barrier"));
     }
     if command != CommandType::Delete && view.option("check_option").is_some() {

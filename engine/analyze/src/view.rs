@@ -35,6 +35,7 @@ impl Analyzer<'_> {
         let mut item = self.add_subquery(query, &view.name, alias, false)?;
         let entry = &mut self.level().rtable[item.rt];
         entry.perms_relid = view.oid;
+        entry.security_barrier = view.boolean_option("security_barrier") == Some(true);
         entry.required_perms = Perms::SELECT;
         item.relid = if alias.is_none() { view.oid } else { 0 };
         item.row_type = view.class.reltype;

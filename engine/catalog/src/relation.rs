@@ -183,6 +183,11 @@ impl Relation {
         let options = self.class.reloptions.as_deref().unwrap_or_default();
         options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     }
+
+    /// A Boolean storage parameter in any of the spellings that were taken; `None` if it was not given.
+    pub fn boolean_option(&self, name: &str) -> Option<bool> {
+        redoubt_functions::parse_bool(self.option(name)?)
+    }
 }
 
 fn sorted<R>(mut rows: Vec<R>, name: impl Fn(&R) -> Arc<str>) -> Vec<Arc<R>> {

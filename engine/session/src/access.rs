@@ -1,7 +1,7 @@
 //! One statement's way to catalogs and tables: a snapshot, the catalogs under it, the environment.
 
 use crate::env::StatementEnv;
-use crate::session::Session;
+use crate::session::{Session, SessionFacts};
 use redoubt_access::TableId;
 use redoubt_catalog::acl::{AclObject, Privileges};
 use redoubt_catalog::{CatalogView, PageStore};
@@ -68,6 +68,11 @@ impl<'a> Access<'a> {
 
     pub(crate) fn engine(&self) -> &std::sync::Arc<redoubt_access::Engine> {
         &self.session.facts.instance.engine
+    }
+
+    /// What functions may know about the session.
+    pub(crate) fn facts(&self) -> &SessionFacts {
+        &self.session.facts
     }
 
     /// The name of the session's database.

@@ -30,6 +30,7 @@ mod sequence;
 mod sequence_functions;
 mod session;
 pub mod settings;
+mod show;
 mod simple;
 mod utility;
 mod vacuum;

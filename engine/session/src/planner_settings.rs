@@ -1,8 +1,11 @@
 //! The settings that steer the planner, and which of them are not at their defaults.
 
+use crate::access::Access;
 use crate::session::Session;
 use crate::settings::{Parameter, Source, value};
-use redoubt_plan::facts::PlannerSettings;
+use redoubt_error::PgResult;
+use redoubt_plan::CatalogFacts;
+use redoubt_plan::facts::{PlannerContext, PlannerSettings};
 
 /// What `EXPLAIN (SETTINGS)` looks at, in the order in which it shows them.
 const SHOWN: &[Parameter] = &[
@@ -60,6 +63,24 @@ impl Session {
             enable_mergejoin: settings.bool(P::EnableMergejoin),
             enable_hashjoin: settings.bool(P::EnableHashjoin),
         }
+    }
+
+    /// Calls `plan` with what planning needs to know.
+    pub(crate) fn with_planner<R>(
+        &self,
+        access: &Access<'_>,
+        plan: impl FnOnce(&PlannerContext<'_>) -> PgResult<R>,
+    ) -> PgResult<R> {
+        let env = access.env();
+        let settings = self.planner_settings();
+        let facts = CatalogFacts { view: access.catalog(), env: &env, path: &access.path, host: access };
+        plan(&PlannerContext {
+            catalog: &facts,
+            env: &env,
+            settings: &settings,
+            params: None,
+            tuple_fraction: 0.0,
+        })
     }
 
     /// The settings of planning that differ from what is built in, with their values as SHOW has them.

@@ -11,7 +11,6 @@ use redoubt_catalog::Relation;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::{ExecContext, Execution, Storage};
 use redoubt_functions::{Datum, Oid};
-use redoubt_plan::facts::PlannerContext;
 use redoubt_plan::node::{NodeKind, Plan};
 use redoubt_plan::range::RangeKind;
 use redoubt_sql::tree::{DmlStatement, ObjectName};
@@ -68,21 +67,7 @@ impl Session {
         };
         let (query, params) = analyze_statement(statement, context)?;
         let guarded_functions = guarded_functions(&access.catalog(), &query)?.into();
-        let settings = self.planner_settings();
-        let facts = redoubt_plan::CatalogFacts {
-            view: access.catalog(),
-            env: &env,
-            path: &access.path,
-            host: access,
-        };
-        let context = PlannerContext {
-            catalog: &facts,
-            env: &env,
-            settings: &settings,
-            params: None,
-            tuple_fraction: 0.0,
-        };
-        let plan = redoubt_plan::plan(query, &context)?;
+        let plan = self.with_planner(access, |context| redoubt_plan::plan(query, context))?;
         let mut columns = Vec::with_capacity(plan.columns.len());
         for column in &plan.columns {
             columns.push(OutputColumn {

@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::extended::{Portal, Prepared};
 use crate::instance::{Instance, Registration};
 use crate::plan_cache::StatementCache;
-use crate::settings::{Parameter, Settings, Source};
+use crate::settings::{Parameter, Settings};
 use redoubt_catalog::SessionCatalog;
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::random::Prng;
@@ -118,7 +118,7 @@ impl Session {
         let now = timestamp::now_us();
         let found = crate::login::find(instance, &backend, &user, &database_name)?;
         let mut settings = instance.settings().clone();
-        apply_startup(&mut settings, &start.parameters)?;
+        apply_startup(&mut settings, &start.parameters, found.superuser)?;
         settings.set_fact(Parameter::SessionAuthorization, &user);
         settings.set_fact(Parameter::IsSuperuser, if found.superuser { "on" } else { "off" });
         let session = Session {
@@ -410,21 +410,21 @@ fn refuse_role(name: &str) -> PgResult<()> {
 }
 
 /// Settings in the startup packet: by name, and as `-c name=value` in `options`.
-fn apply_startup(settings: &mut Settings, parameters: &[(String, String)]) -> PgResult<()> {
+fn apply_startup(settings: &mut Settings, parameters: &[(String, String)], superuser: bool) -> PgResult<()> {
     for (name, value) in parameters {
         match name.as_str() {
             "user" | "database" | "replication" => {}
             "options" => {
                 for (name, value) in split_options(value)? {
                     refuse_role(&name)?;
-                    settings.set_base(&name, &value, Source::Client)?;
+                    settings.set_startup(&name, &value, superuser)?;
                 }
             }
             // Protocol extensions that a server does not know are left out of the negotiation.
             name if name.starts_with("_pq_.") => {}
             name => {
                 refuse_role(name)?;
-                settings.set_base(name, value, Source::Client)?;
+                settings.set_startup(name, value, superuser)?;
             }
         }
     }
@@ -473,6 +473,25 @@ fn split_options(text: &str) -> PgResult<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_not_be_set_may_not_be_started_with() {
+        let check = |name: &str, superuser: bool, expect: &str| {
+            let parameters = [("options".to_string(), format!("-c {name}"))];
+            let got = match apply_startup(&mut Settings::default(), &parameters, superuser) {
+                Ok(()) => "taken".to_string(),
+                Err(error) => format!("{} {}", error.code(), error.message()),
+            };
+            assert_eq!(got, expect, "{name}");
+        };
+        check("work_mem=1MB", false, "taken");
+        check("deadlock_timeout=5s", true, "taken");
+        check("deadlock_timeout=5s", false, "42501 permission denied to set parameter \"deadlock_timeout\"");
+        let restart = "55P02 parameter \"shared_buffers\" cannot be changed without restarting the server";
+        check("shared_buffers=1GB", true, restart);
+        check("server_version=16", true, "55P02 parameter \"server_version\" cannot be changed");
+        check("role=postgres", true, "0A000 setting role in the startup packet is not supported yet");
+    }
 
     #[test]
     fn startup_options() {

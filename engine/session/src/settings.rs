@@ -108,11 +108,25 @@ impl Settings {
             return Ok(());
         }
         let parameter = Parameter::by_name(name).ok_or_else(|| unrecognized(name))?;
+        if parameter.definition().context == Context::Internal {
+            check_context(parameter, true)?;
+        }
         let value = self.check(parameter, text)?;
         self.reset[parameter as usize] = (value.clone(), source);
         self.values[parameter as usize] = (value, source);
         self.refresh();
         Ok(())
+    }
+
+    /// As [`Settings::set_base`], asked for by a client when it connects: what it may not SET, it may not start with.
+    ///
+    /// # Errors
+    /// `42501`, `55P02` for parameters that are not the client's; `42704`, `22023`.
+    pub fn set_startup(&mut self, name: &str, text: &str, superuser: bool) -> PgResult<()> {
+        if let Some(parameter) = Parameter::by_name(name) {
+            check_context(parameter, superuser)?;
+        }
+        self.set_base(name, text, Source::Client)
     }
 
     /// States a fact about the session, such as `is_superuser`; not subject to SET's rules.

@@ -125,7 +125,7 @@ impl Session {
             if let UtilityStatement::Show { name } = &**utility {
                 // The columns are told before the rows, but not before it is known that there are any.
                 self.block.check_not_failed()?;
-                name.as_deref().map(|name| self.settings.show(name)).transpose()?;
+                self.check_show(name.as_deref())?;
                 crate::utility::describe(utility, client);
             }
             if let UtilityStatement::Explain(explain) = &**utility {

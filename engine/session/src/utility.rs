@@ -2,12 +2,12 @@
 
 use crate::access::Access;
 use crate::block::{Action, Control};
-use crate::client::{Client, Format, OutputColumn};
+use crate::client::Client;
 use crate::plan_cache::StatementCache;
 use crate::session::Session;
-use crate::settings::{Parameter, table::ALL};
+use crate::settings::Parameter;
 use redoubt_error::{PgError, PgResult, Severity, code};
-use redoubt_functions::{Datum, types};
+use redoubt_functions::Oid;
 use redoubt_sql::tree::{
     DiscardTarget, ObjectType, SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement,
     UtilityStatement,
@@ -50,8 +50,7 @@ impl Session {
             UtilityStatement::CreateSequence(create) => self.create_sequence(create)?,
             UtilityStatement::AlterSequence(alter) => self.alter_sequence(alter)?,
             UtilityStatement::Drop(drop) => self.drop_objects(drop)?,
-            // Checkpoints are what this design does without: there is nothing to flush.
-            UtilityStatement::Checkpoint => {}
+            UtilityStatement::Checkpoint => self.checkpoint()?,
             UtilityStatement::Vacuum(vacuum) => self.vacuum(vacuum, client)?,
             UtilityStatement::Rename(rename) if rename.object == ObjectType::Role => {
                 self.ensure_transaction()?;
@@ -128,6 +127,18 @@ impl Session {
             self.set_modes(modes, true)?;
         }
         Ok(outcome.tag.to_string())
+    }
+
+    /// Checkpoints are what this design does without: there is nothing to flush, but still not everybody may ask.
+    fn checkpoint(&mut self) -> PgResult<()> {
+        /// `pg_authid.oid` of `pg_checkpoint`.
+        const PG_CHECKPOINT: Oid = 4544;
+        self.ensure_transaction()?;
+        if Access::current(self)?.catalog().has_privileges_of(self.facts.user_oid, PG_CHECKPOINT)? {
+            return Ok(());
+        }
+        let message = "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT";
+        Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message))
     }
 
     fn chain(&mut self, chain: bool, isolation: &str) -> PgResult<()> {
@@ -262,55 +273,13 @@ impl Session {
         }
         Ok(())
     }
-
-    fn show(&mut self, name: Option<&str>, client: &mut dyn Client) -> PgResult<()> {
-        self.ensure_transaction()?;
-        let access = Access::current(self)?;
-        let env = access.env();
-        let Some(name) = name else {
-            let columns = ["name", "setting", "description"].map(text_column);
-            let mut sorted: Vec<Parameter> = ALL.to_vec();
-            sorted.sort_by_key(|parameter| parameter.definition().name.to_lowercase());
-            for parameter in sorted {
-                let value = self.settings.show_parameter(parameter);
-                let definition = parameter.definition();
-                let row =
-                    [Datum::text(definition.name), Datum::text(value), Datum::text(definition.description)];
-                client.data_row(&columns, &row, &env)?;
-            }
-            return Ok(());
-        };
-        let value = self.settings.show(name)?;
-        let title = Parameter::by_name(name).map_or(name, |parameter| parameter.definition().name);
-        let columns = [text_column(title)];
-        client.data_row(&columns, &[Datum::text(value)], &env)
-    }
 }
 
 /// What Describe tells of a utility statement: SHOW returns rows.
 pub(crate) fn describe(utility: &UtilityStatement, client: &mut dyn Client) {
     match utility {
-        UtilityStatement::Show { name: Some(name) } => {
-            let title =
-                Parameter::by_name(name).map_or(name.as_str(), |parameter| parameter.definition().name);
-            client.row_description(&[text_column(title)]);
-        }
-        UtilityStatement::Show { name: None } => {
-            client.row_description(&["name", "setting", "description"].map(text_column));
-        }
+        UtilityStatement::Show { name } => client.row_description(&crate::show::columns(name.as_deref())),
         UtilityStatement::Explain(explain) => client.row_description(&crate::explain::columns(explain)),
         _ => client.no_data(),
-    }
-}
-
-fn text_column(name: &str) -> OutputColumn {
-    OutputColumn {
-        name: name.into(),
-        table_oid: 0,
-        attribute: 0,
-        type_oid: types::TEXT,
-        type_length: -1,
-        typmod: -1,
-        format: Format::Text,
     }
 }

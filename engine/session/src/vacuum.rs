@@ -34,7 +34,8 @@ struct Options {
     verbose: bool,
     skip_locked: bool,
     all_pages: bool,
-    truncate: bool,
+    /// Whether empty pages at the end are given up; the table's own parameter says so if nobody else does.
+    truncate: Option<bool>,
 }
 
 /// A table to look after, and the columns that were asked for.
@@ -173,7 +174,9 @@ impl Session {
         let how = VacuumOptions { all_pages: options.all_pages, ..VacuumOptions::default() };
         let run = || table.heap.vacuum(&self.facts.backend, &trees, how);
         let stats = redoubt_buffer::blocking(run)?;
-        let cut = if options.truncate { self.truncate_tail(&relation, &stats, &table.heap)? } else { 0 };
+        let truncate =
+            options.truncate.or_else(|| relation.boolean_option("vacuum_truncate")).unwrap_or(true);
+        let cut = if truncate { self.truncate_tail(&relation, &stats, &table.heap)? } else { 0 };
         self.note_sizes(&relation, &table.heap, &stats)?;
         self.facts.instance.counters.vacuumed((relation.database, relation.oid), stats.rows_recently_dead);
         if options.verbose {
@@ -259,7 +262,7 @@ fn read_options(statement: &Vacuum) -> PgResult<Options> {
         verbose: false,
         skip_locked: false,
         all_pages: false,
-        truncate: true,
+        truncate: None,
     };
     let command = if statement.is_vacuum { "VACUUM" } else { "ANALYZE" };
     for element in &statement.options {
@@ -268,7 +271,7 @@ fn read_options(statement: &Vacuum) -> PgResult<Options> {
             ("skip_locked", _) => options.skip_locked = option_boolean(element)?,
             ("analyze", true) => options.analyze = option_boolean(element)?,
             ("disable_page_skipping", true) => options.all_pages = option_boolean(element)?,
-            ("truncate", true) => options.truncate = option_boolean(element)?,
+            ("truncate", true) => options.truncate = Some(option_boolean(element)?),
             // Rows are never frozen, and long values are vacuumed with their table.
             ("freeze" | "process_toast", true) => {
                 option_boolean(element)?;

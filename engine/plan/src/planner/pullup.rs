@@ -184,6 +184,7 @@ impl LevelPlanner<'_, '_> {
             column_names: names,
             columns: columns.to_vec(),
             lateral: false,
+            security_barrier: false,
             in_from_clause: false,
             required_perms: Perms(0),
             selected_columns: Vec::new(),
@@ -232,7 +233,8 @@ impl LevelPlanner<'_, '_> {
     fn is_simple(&self, range: usize, nullable: bool) -> bool {
         let Some(entry) = self.query.rtable.get(self.builder.local_index[range]) else { return false };
         let RteKind::Subquery(query) = &entry.kind else { return false };
-        if !is_plain(query)
+        if entry.security_barrier
+            || !is_plain(query)
             || !query.sort.is_empty()
             || query.limit_count.is_some()
             || query.distinct.is_some()

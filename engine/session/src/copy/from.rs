@@ -18,7 +18,6 @@ use redoubt_analyze::{AnalyzeContext, Params, Place, TableShape, analyze_conditi
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::{ExecContext, Feed, RowSource, Storage};
 use redoubt_functions::{Attribute, Datum, Env, Oid, io};
-use redoubt_plan::facts::PlannerContext;
 use redoubt_plan::node::Plan;
 use redoubt_sql::tree::{self as ast, Copy};
 use redoubt_txn::LockMode;
@@ -100,21 +99,7 @@ impl Session {
         let insert = insert_of_parameters(target);
         let (query, _) =
             analyze_statement(&ast::DmlStatement::Insert(Box::new(insert)), analysis(Params::fixed(types)))?;
-        let settings = self.planner_settings();
-        let facts = redoubt_plan::CatalogFacts {
-            view: access.catalog(),
-            env: &env,
-            path: &access.path,
-            host: access,
-        };
-        let context = PlannerContext {
-            catalog: &facts,
-            env: &env,
-            settings: &settings,
-            params: None,
-            tuple_fraction: 0.0,
-        };
-        let plan = redoubt_plan::plan_copy(query, condition, &context)?;
+        let plan = self.with_planner(access, |context| redoubt_plan::plan_copy(query, condition, context))?;
         self.check_permissions(&access, &plan)?;
         self.check_read_only(&plan)?;
         self.lock_tables(access, &plan)?;

@@ -1,10 +1,12 @@
 //! WITH (...) of tables and indexes: which parameters there are, and what values they take
 //! (PostgreSQL's reloptions.c).
 //!
-//! `fillfactor` is obeyed. The others that are taken only tune background work which this engine does in its own way;
-//! they are kept and shown, as PostgreSQL does.
+//! A parameter is taken only if it is obeyed, or if nothing there is could go against it: rows are never frozen (their
+//! transaction numbers have 64 bits), no statement runs in parallel workers. Values that would ask for more are refused
+//! with 0A000.
 
 use redoubt_error::{PgError, PgResult, code};
+use redoubt_functions::parse_bool;
 use redoubt_sql::tree::DefElem;
 use std::sync::Arc;
 
@@ -15,21 +17,29 @@ enum Kind {
     Int(i64, i64),
     Real(f64, f64),
     OneOf(&'static [&'static str]),
+    /// As the kind says, but only these values are what happens.
+    Only(&'static Kind, &'static [&'static str]),
 }
+
+/// Lowest value of `autovacuum_vacuum_insert_threshold` and `log_autovacuum_min_duration`: never.
+const NEVER: &[&str] = &["-1"];
+const OFF: &[&str] = &["off", "false", "no", "0"];
+const CLEANUP: Kind = Kind::OneOf(&["auto", "on", "off", "true", "false", "yes", "no", "1", "0"]);
 
 const TABLE: &[(&str, Kind)] = &[
     ("fillfactor", Kind::Int(10, 100)),
-    ("toast_tuple_target", Kind::Int(128, 8160)),
+    ("toast_tuple_target", Kind::Only(&Kind::Int(128, 8160), &[])),
     ("parallel_workers", Kind::Int(0, 1024)),
-    ("user_catalog_table", Kind::Bool),
-    ("vacuum_index_cleanup", Kind::OneOf(&["auto", "on", "off", "true", "false", "yes", "no", "1", "0"])),
+    ("user_catalog_table", Kind::Only(&Kind::Bool, OFF)),
+    ("vacuum_index_cleanup", Kind::Only(&CLEANUP, &["auto", "on", "true", "yes", "1"])),
     ("vacuum_truncate", Kind::Bool),
     ("autovacuum_enabled", Kind::Bool),
     ("autovacuum_vacuum_threshold", Kind::Int(0, i32::MAX as i64)),
     ("autovacuum_vacuum_insert_threshold", Kind::Int(-1, i32::MAX as i64)),
     ("autovacuum_analyze_threshold", Kind::Int(0, i32::MAX as i64)),
+    // Vacuum is not slowed down by what it costs, so that the limit of that cost never comes into play.
     ("autovacuum_vacuum_cost_limit", Kind::Int(1, 10000)),
-    ("autovacuum_vacuum_cost_delay", Kind::Real(0.0, 100.0)),
+    ("autovacuum_vacuum_cost_delay", Kind::Only(&Kind::Real(0.0, 100.0), &["0"])),
     ("autovacuum_vacuum_scale_factor", Kind::Real(0.0, 100.0)),
     ("autovacuum_vacuum_insert_scale_factor", Kind::Real(0.0, 100.0)),
     ("autovacuum_analyze_scale_factor", Kind::Real(0.0, 100.0)),
@@ -39,7 +49,7 @@ const TABLE: &[(&str, Kind)] = &[
     ("autovacuum_multixact_freeze_min_age", Kind::Int(0, 1_000_000_000)),
     ("autovacuum_multixact_freeze_max_age", Kind::Int(10_000, 2_000_000_000)),
     ("autovacuum_multixact_freeze_table_age", Kind::Int(0, 2_000_000_000)),
-    ("log_autovacuum_min_duration", Kind::Int(-1, i32::MAX as i64)),
+    ("log_autovacuum_min_duration", Kind::Only(&Kind::Int(-1, i32::MAX as i64), NEVER)),
 ];
 
 const BTREE: &[(&str, Kind)] = &[("fillfactor", Kind::Int(10, 100)), ("deduplicate_items", Kind::Bool)];
@@ -142,7 +152,7 @@ fn check_value(name: &str, value: &str, kind: Kind) -> PgResult<()> {
         PgError::new(code::INVALID_PARAMETER_VALUE, message).detail(detail)
     };
     match kind {
-        Kind::Bool if is_boolean(value) => Ok(()),
+        Kind::Bool if parse_bool(value).is_some() => Ok(()),
         Kind::Bool => Err(invalid("boolean")),
         Kind::Int(low, high) => {
             let number: i64 = value.parse().map_err(|_| invalid("integer"))?;
@@ -160,19 +170,12 @@ fn check_value(name: &str, value: &str, kind: Kind) -> PgResult<()> {
         }
         Kind::OneOf(values) if values.contains(&value.to_lowercase().as_str()) => Ok(()),
         Kind::OneOf(_) => Err(invalid("enum")),
+        Kind::Only(kind, obeyed) => {
+            check_value(name, value, *kind)?;
+            if obeyed.contains(&value.to_lowercase().as_str()) {
+                return Ok(());
+            }
+            Err(PgError::unsupported(format!("storage parameter {name} with the value {value}")))
+        }
     }
-}
-
-/// Whether PostgreSQL's `parse_bool` takes it: an unambiguous beginning of a word for yes or no.
-fn is_boolean(value: &str) -> bool {
-    let value = value.to_lowercase();
-    let begins = |word: &str, least: usize| value.len() >= least && word.starts_with(&value);
-    begins("true", 1)
-        || begins("false", 1)
-        || begins("yes", 1)
-        || begins("no", 1)
-        || begins("on", 2)
-        || begins("off", 2)
-        || value == "1"
-        || value == "0"
 }

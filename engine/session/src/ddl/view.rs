@@ -10,7 +10,7 @@ use redoubt_catalog::Relation;
 use redoubt_catalog::ddl::{Ddl, NewColumn, NewRelation, ObjectAddress, PG_CATALOG};
 use redoubt_catalog::names::quote_identifier;
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_functions::{Oid, types};
+use redoubt_functions::{Oid, parse_bool, types};
 use redoubt_sql::tree::{CheckOption, CreateView, DefElem, DmlStatement, Persistence, StatementKind};
 use redoubt_txn::LockMode;
 use std::sync::Arc;
@@ -183,7 +183,7 @@ pub(crate) fn view_options(options: &[DefElem], check: Option<CheckOption>) -> P
         }
         let value = option.string().unwrap_or_else(|| "true".into());
         match name {
-            "security_barrier" | "security_invoker" if !is_boolean(&value) => {
+            "security_barrier" | "security_invoker" if parse_bool(&value).is_none() => {
                 let message = format!("invalid value for boolean option \"{name}\": {value}");
                 return Err(invalid(message));
             }
@@ -210,17 +210,4 @@ pub(crate) fn view_options(options: &[DefElem], check: Option<CheckOption>) -> P
         });
     }
     Ok(texts)
-}
-
-/// What PostgreSQL's parse_bool takes, in any case and abbreviated.
-fn is_boolean(value: &str) -> bool {
-    let value = value.to_ascii_lowercase();
-    let word = |word: &str, least: usize| value.len() >= least && word.starts_with(&value);
-    word("true", 1)
-        || word("false", 1)
-        || word("yes", 1)
-        || word("no", 1)
-        || word("on", 2)
-        || word("off", 2)
-        || matches!(value.as_str(), "1" | "0")
 }

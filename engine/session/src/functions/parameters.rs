@@ -34,6 +34,7 @@ type Context<'a> = CallContext<'a>;
 fn current_setting(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
     let name = args[0].as_str()?;
     let missing_ok = matches!(args.get(1), Some(Datum::Bool(true)));
+    env.access.check_may_examine(name)?;
     let shown = match &*env.session.changed_settings.borrow() {
         Some(changed) => changed.show(name),
         None => env.session.settings.show(name),
@@ -211,6 +212,9 @@ fn all_settings(env: &Env<'_>, _: &Context<'_>, _: &[Datum]) -> PgResult<Rows> {
     sorted.sort_by_key(|parameter| parameter.definition().name.to_lowercase());
     let mut rows = Vec::with_capacity(DEFINITIONS.len());
     for parameter in sorted {
+        if !env.access.may_examine(parameter)? {
+            continue;
+        }
         let definition = parameter.definition();
         let (setting, reset, source) = settings.row(parameter);
         let (unit, vartype, limits, words) = match definition.kind {

@@ -128,15 +128,15 @@ parameters! {
     AutovacuumAnalyzeThreshold "autovacuum_analyze_threshold" Kind::Int(0, MAX_INT, Unit::None), "50", Postmaster, false, AUTOVACUUM, "Rows that may change besides before a table is analyzed.";
     AutovacuumNaptime "autovacuum_naptime" Kind::Int(1, 2147483, Unit::S), "60", Postmaster, false, AUTOVACUUM, "Time between two looks at all tables.";
     AutovacuumVacuumInsertScaleFactor "autovacuum_vacuum_insert_scale_factor" Kind::Real(0.0, 100.0), "0.2", Postmaster, false, AUTOVACUUM, "Fraction of a table's rows that may be inserted before it is vacuumed.";
-    AutovacuumVacuumInsertThreshold "autovacuum_vacuum_insert_threshold" Kind::Int(0, MAX_INT, Unit::None), "1000", Postmaster, false, AUTOVACUUM, "Rows that may be inserted besides before a table is vacuumed.";
+    AutovacuumVacuumInsertThreshold "autovacuum_vacuum_insert_threshold" Kind::Int(-1, MAX_INT, Unit::None), "1000", Postmaster, false, AUTOVACUUM, "Rows that may be inserted besides before a table is vacuumed; -1 is any number.";
     AutovacuumVacuumScaleFactor "autovacuum_vacuum_scale_factor" Kind::Real(0.0, 100.0), "0.2", Postmaster, false, AUTOVACUUM, "Fraction of a table's rows that may die before it is vacuumed.";
     AutovacuumVacuumThreshold "autovacuum_vacuum_threshold" Kind::Int(0, MAX_INT, Unit::None), "50", Postmaster, false, AUTOVACUUM, "Rows that may die besides before a table is vacuumed.";
     BlockSize "block_size" Kind::Int(8192, 8192, Unit::None), "8192", Internal, false, PRESET, "Bytes in a page.";
     ByteaOutput "bytea_output" Kind::Enum(&["escape", "hex"]), "hex", User, false, BEHAVIOR, "Text form of bytea values.";
     ClientEncoding "client_encoding" Kind::Only(&["UTF8"]), "UTF8", User, true, LOCALE, "Character set of the client; UTF8 is the one there is.";
     ClientMinMessages "client_min_messages" MESSAGE_LEVELS, "notice", User, false, BEHAVIOR, "Quietest messages that are sent to the client.";
-    ConfigFile "config_file" Kind::Text, "", Postmaster, false, FILES, "The server's main configuration file.";
-    DataDirectory "data_directory" Kind::Text, "", Postmaster, false, FILES, "The server's data directory.";
+    ConfigFile "config_file" Kind::Text, "", Internal, false, FILES, "The server's main configuration file.";
+    DataDirectory "data_directory" Kind::Text, "", Internal, false, FILES, "The server's data directory.";
     DateStyle "DateStyle" Kind::Text, "ISO, MDY", User, true, LOCALE, "Text form of dates and times, and the order of ambiguous fields.";
     DeadlockTimeout "deadlock_timeout" Kind::Int(1, MAX_INT, Unit::Ms), "1000", Superuser, false, "Lock Management", "How long a lock is waited for before a deadlock is looked for.";
     DebugAssertions "debug_assertions" Kind::Bool, "off", Internal, false, PRESET, "Whether this build checks its debug assertions.";
@@ -148,7 +148,7 @@ parameters! {
     DefaultTransactionReadOnly "default_transaction_read_only" Kind::Bool, "off", User, true, BEHAVIOR, "Whether new transactions may only read.";
     ExtraFloatDigits "extra_float_digits" Kind::Int(-15, 3, Unit::None), "1", User, false, LOCALE, "Digits of floating-point output; above 0 the shortest exact form.";
     Fsync "fsync" Kind::Only(&["on"]), "on", Sighup, false, "Write-Ahead Log / Settings", "Log flushes reach the disk; they always do.";
-    HbaFile "hba_file" Kind::Text, "", Postmaster, false, FILES, "The server's host-based authentication file.";
+    HbaFile "hba_file" Kind::Text, "", Internal, false, FILES, "The server's host-based authentication file.";
     IdleInTransactionSessionTimeout "idle_in_transaction_session_timeout" Kind::Int(0, MAX_INT, Unit::Ms), "0", User, false, BEHAVIOR, "Longest idle time inside a transaction; 0 is no limit.";
     IdleSessionTimeout "idle_session_timeout" Kind::Int(0, MAX_INT, Unit::Ms), "0", User, false, BEHAVIOR, "Longest idle time outside a transaction; 0 is no limit.";
     InHotStandby "in_hot_standby" Kind::Bool, "off", Internal, true, PRESET, "Whether this instance is a reader.";
@@ -167,7 +167,6 @@ parameters! {
     MaxIndexKeys "max_index_keys" Kind::Int(32, 32, Unit::None), "32", Internal, false, PRESET, "Columns in an index.";
     PasswordEncryption "password_encryption" Kind::Only(&["scram-sha-256"]), "scram-sha-256", User, false, AUTHENTICATION, "How passwords are stored.";
     Port "port" Kind::Int(1, 65535, Unit::None), "5432", Postmaster, false, CONNECTION, "TCP port to listen on.";
-    ReadLeaseMs "redoubt.read_lease_ms" Kind::Int(1, 60_000, Unit::Ms), "1000", Postmaster, false, "Redoubt", "How long a confirmed writer may answer reads from its cache.";
     Role "role" Kind::Text, "none", User, false, "Ungrouped", "The role that SET ROLE has chosen.";
     RowSecurity "row_security" Kind::Bool, "on", User, false, BEHAVIOR, "Row security applies; there are no policies yet, so that it changes nothing.";
     MetricsAddress "redoubt.metrics_address" Kind::Text, "", Postmaster, false, "Reporting and Logging", "Address and port of the HTTP server for /metrics, /healthz and /readyz; none if empty.";
@@ -219,6 +218,13 @@ impl Parameter {
     /// Its definition.
     pub fn definition(self) -> &'static Definition {
         &DEFINITIONS[self as usize]
+    }
+
+    /// Whether it tells of the machine the server runs on, which is not for every user to know
+    /// (PostgreSQL's `GUC_SUPERUSER_ONLY`).
+    pub fn tells_of_the_machine(self) -> bool {
+        use Parameter::{ConfigFile, DataDirectory, HbaFile, UnixSocketDirectories};
+        matches!(self, ConfigFile | DataDirectory | HbaFile | UnixSocketDirectories)
     }
 
     /// Looks a parameter up by name, whatever the case; `TIME ZONE`-like spellings are the

@@ -3,6 +3,7 @@
 
 use super::table::{Definition, Kind, Unit};
 use redoubt_error::{PgError, PgResult, code};
+use redoubt_functions::parse_bool;
 
 /// A value in its checked form.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,19 +53,6 @@ pub fn show_raw(value: &Value) -> String {
         Value::Int(number) => number.to_string(),
         Value::Real(number) => number.to_string(),
         Value::Text(text) => text.clone(),
-    }
-}
-
-/// PostgreSQL's Boolean words: unique prefixes of true, false, yes, no, on, off, and 1, 0.
-pub fn parse_bool(text: &str) -> Option<bool> {
-    let word = text.trim().to_ascii_lowercase();
-    let prefix_of = |full: &str, least: usize| word.len() >= least && full.starts_with(&word);
-    if prefix_of("true", 1) || prefix_of("yes", 1) || word == "on" || word == "1" {
-        Some(true)
-    } else if prefix_of("false", 1) || prefix_of("no", 1) || prefix_of("off", 2) || word == "0" {
-        Some(false)
-    } else {
-        None
     }
 }
 

@@ -108,13 +108,18 @@ fn look_after(instance: &Arc<Instance>, database: Oid, tables: &[(TableKey, Coun
 
 /// Whether a table has changed enough to be vacuumed, and to be analyzed (PostgreSQL's `relation_needs_vacanalyze`).
 fn needs(instance: &Instance, relation: &Relation, counted: &Counted) -> (bool, bool) {
-    if relation.option("autovacuum_enabled").is_some_and(|value| matches!(value, "false" | "off")) {
+    if relation.boolean_option("autovacuum_enabled") == Some(false) {
         return (false, false);
     }
     let settings = instance.settings();
     let rows = f64::from(relation.class.reltuples.max(0.0));
+    // A table's own storage parameters have the names of the settings that they replace.
+    let own = |parameter: Parameter| relation.option(parameter.definition().name)?.parse::<f64>().ok();
     let over = |count: u64, threshold: Parameter, scale: Parameter| {
-        count as f64 > settings.int(threshold) as f64 + settings.real(scale) * rows
+        let threshold = own(threshold).unwrap_or_else(|| settings.int(threshold) as f64);
+        let scale = own(scale).unwrap_or_else(|| settings.real(scale));
+        // Only `autovacuum_vacuum_insert_threshold` may be negative: then insertions do not count.
+        threshold >= 0.0 && count as f64 > threshold + scale * rows
     };
     let vacuum =
         over(counted.dead, Parameter::AutovacuumVacuumThreshold, Parameter::AutovacuumVacuumScaleFactor)
@@ -149,7 +154,7 @@ impl Session {
             // Whoever has the table locked would only be kept waiting by somebody who waits for it.
             skip_locked: true,
             all_pages: false,
-            truncate: true,
+            truncate: None,
         };
         if vacuum {
             self.ensure_transaction()?;

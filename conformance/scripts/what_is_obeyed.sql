@@ -1,0 +1,28 @@
+create table o (a int) with (autovacuum_vacuum_insert_threshold = -1, autovacuum_enabled = yes, vacuum_truncate = off, parallel_workers = 0, vacuum_index_cleanup = auto, autovacuum_freeze_max_age = 200000);
+select reloptions from pg_class where relname = 'o';
+create table o2 (a int) with (autovacuum_enabled = perhaps);
+create table o2 (a int) with (parallel_workers = -1);
+insert into o select g from generate_series(1, 3) g;
+create view bv with (security_barrier = yes) as select a from o where a <> 2;
+create view plainv as select a from o where a <> 2;
+-- A condition from outside never meets the row that the view hides.
+select a from bv where 10 / (a - 2) < 100;
+explain (costs off) select a from bv where 10 / (a - 2) < 100;
+explain (costs off) select a from plainv where a > 1;
+create role plain;
+set role plain;
+checkpoint;
+show data_directory;
+select current_setting('hba_file');
+select setting is null from pg_settings where name = 'data_directory';
+select count(*) from pg_settings where name in ('config_file', 'hba_file', 'data_directory');
+reset role;
+grant pg_read_all_settings, pg_checkpoint to plain;
+set role plain;
+checkpoint;
+select current_setting('hba_file') <> '';
+reset role;
+drop view bv;
+drop view plainv;
+drop table o;
+drop role plain;
