@@ -146,7 +146,8 @@ impl Analyzer<'_> {
         }
     }
 
-    /// The next value of an identity column's sequence.
+    /// The next value of an identity column's sequence: `nextval` with a second argument, which no statement can say.
+    /// It makes the sequence a part of the column, so that who may insert needs no privilege on it.
     fn next_identity(&mut self, relation: &Relation, attno: i16, attribute: &Attribute) -> PgResult<Expr> {
         let key = [Datum::Oid(PG_CLASS), Datum::Oid(relation.oid), Datum::Int4(i32::from(attno))];
         let dependents: Vec<PgDepend> = self.catalog.probe(index_oids::DEPEND_REFERENCE, &key)?;
@@ -156,9 +157,15 @@ impl Analyzer<'_> {
         };
         let proc = self.proc_must(NEXTVAL)?;
         let call = Call {
-            arg_types: vec![types::REGCLASS],
+            arg_types: vec![types::REGCLASS, types::BOOL],
             ty: self.plain_type(types::INT8)?,
-            ..self.call_of(&proc, vec![constant(Datum::Oid(sequence.objid), types::REGCLASS)])
+            ..self.call_of(
+                &proc,
+                vec![
+                    constant(Datum::Oid(sequence.objid), types::REGCLASS),
+                    constant(Datum::Bool(true), types::BOOL),
+                ],
+            )
         };
         self.cast_default(Expr::Call(Box::new(call)), attribute, 0)
     }

@@ -2,9 +2,11 @@
 //! (PostgreSQL's cookDefault, cookConstraint and transformIndexStmt).
 
 use crate::analyzer::{Analyzer, Place};
-use crate::query::{ColumnType, Expr, RteKind};
+use crate::coerce::Coercion;
+use crate::query::{CallForm, ColumnType, Expr, Position, RteKind, Var};
 use crate::statement::AnalyzeContext;
 use crate::visit;
+use redoubt_catalog::Relation;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Attribute, Oid, TupleDesc, types};
 use redoubt_sql::tree as ast;
@@ -47,6 +49,81 @@ pub fn analyze_expression(
 /// As [`analyze_expression`]; `42804` when it does not fit the column.
 pub fn analyze_default(raw: &ast::Expr, column: &Attribute, context: AnalyzeContext<'_>) -> PgResult<Expr> {
     context.analyzer().default_expression(raw, column)
+}
+
+/// The value that a column gets when none is given: its default, or the next of its identity. `None` is NULL, and a
+/// generated column has none.
+///
+/// # Errors
+/// Those of reading the catalogs.
+pub fn analyze_column_default(
+    table: &Relation,
+    attno: i16,
+    context: AnalyzeContext<'_>,
+) -> PgResult<Option<Expr>> {
+    context.analyzer().column_default(table, attno)
+}
+
+/// Analyzes what the values of a column become when it gets another type: the expression that USING gives, or else
+/// the column itself, cast as by an assignment. `None` when there is no such cast.
+///
+/// # Errors
+/// As [`analyze_expression`].
+pub fn analyze_transform(
+    using: Option<&ast::Expr>,
+    attno: i16,
+    target: (Oid, i32),
+    table: &TableShape,
+    context: AnalyzeContext<'_>,
+) -> PgResult<Option<Expr>> {
+    let mut analyzer = context.analyzer();
+    analyzer.with_table(Some(table), |analyzer| {
+        let value = match using {
+            Some(raw) => analyzer.expr(raw, Place::AlterTransform)?,
+            None => {
+                let ty = crate::assign::column_type(&table.desc.attrs[attno as usize - 1]);
+                Expr::Var(Var {
+                    rt: 0,
+                    attno,
+                    type_oid: ty.type_oid,
+                    typmod: ty.typmod,
+                    collation: ty.collation,
+                    levels_up: 0,
+                    position: Position::default(),
+                })
+            }
+        };
+        let position = using.map(|raw| raw.location());
+        analyzer.coerce_to_target(value, target.0, target.1, Coercion::Assignment, false, position)
+    })
+}
+
+/// Casts a column's default, as it is stored, to another type as an assignment would. `None` when there is no such
+/// cast.
+///
+/// # Errors
+/// As [`analyze_expression`].
+pub fn analyze_default_as(
+    raw: &ast::Expr,
+    target: (Oid, i32),
+    context: AnalyzeContext<'_>,
+) -> PgResult<Option<Expr>> {
+    let mut analyzer = context.analyzer();
+    analyzer.in_level(|analyzer| {
+        let value = strip_casts(analyzer.expr(raw, Place::ColumnDefault)?);
+        analyzer.coerce_to_target(value, target.0, target.1, Coercion::Assignment, false, None)
+    })
+}
+
+/// What implicit casts were put around (`strip_implicit_coercions`).
+fn strip_casts(expr: Expr) -> Expr {
+    match expr {
+        Expr::Relabel { arg, explicit: false, .. } | Expr::CoerceViaIo { arg, explicit: false, .. } => {
+            strip_casts(*arg)
+        }
+        Expr::Call(mut call) if call.form == CallForm::ImplicitCast => strip_casts(call.args.swap_remove(0)),
+        expr => expr,
+    }
 }
 
 /// Analyzes the expression of a generated column, cast to the column's type.

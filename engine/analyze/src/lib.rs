@@ -37,6 +37,7 @@ mod query_expr;
 mod record;
 mod references;
 mod relation;
+mod renamed;
 mod scope;
 mod select;
 mod setop;
@@ -55,13 +56,15 @@ mod window;
 pub use analyzer::{Analyzer, Place};
 pub use coerce::Coercion;
 pub use default_expr::{
-    TableShape, analyze_check, analyze_condition, analyze_default, analyze_expression, analyze_generated,
-    analyze_index_expression, analyze_index_predicate, is_immutable,
+    TableShape, analyze_check, analyze_column_default, analyze_condition, analyze_default,
+    analyze_default_as, analyze_expression, analyze_generated, analyze_index_expression,
+    analyze_index_predicate, analyze_transform, is_immutable,
 };
 pub use deparse::{DeparseContext, deparse_expr, deparse_query};
 pub use equal::same_expr;
 pub use params::Params;
-pub use references::{References, references_of};
+pub use references::{References, references_of, references_of_query};
+pub use renamed::rename_in_query;
 pub use statement::{AnalyzeContext, analyze_statement, resolve_collation, resolve_type_name};
 pub use target::index_column_name;
 pub use updatable_view::{is_updatable_view, not_updatable};

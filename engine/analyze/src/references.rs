@@ -1,7 +1,7 @@
-//! What an expression of DDL depends on: the rows that `pg_depend` gets
-//! (PostgreSQL's `recordDependencyOnSingleRelExpr`).
+//! What the expressions and queries that the catalogs keep depend on: the rows that `pg_depend` gets
+//! (PostgreSQL's `recordDependencyOnSingleRelExpr` and `recordDependencyOnExpr`).
 
-use crate::query::{CallForm, Expr};
+use crate::query::{CallForm, Expr, Query, RteKind};
 use crate::visit;
 use redoubt_catalog::ddl::{ObjectAddress, class};
 use redoubt_functions::{Datum, Oid, types};
@@ -37,32 +37,66 @@ pub fn references_of(expr: &Expr) -> References {
     visit::visit(expr, 0, &mut |node, _| {
         match node {
             Expr::Var(var) if var.attno >= 0 => found.columns.push(var.attno),
-            Expr::Call(call)
-            | Expr::Distinct { equality: call, .. }
-            | Expr::NullIf { equality: call, .. }
-            | Expr::ScalarArrayOp { call, .. } => found.objects.push(called(&call.form, call.proc_oid)),
-            Expr::RowCompare { calls, equalities, .. } => {
-                let calls = calls.iter().chain(equalities);
-                found.objects.extend(calls.map(|call| called(&call.form, call.proc_oid)));
-            }
-            Expr::Const { ty, value } => {
-                found.objects.push(ObjectAddress::type_(ty.type_oid));
-                found.objects.extend(named_by(ty.type_oid, value));
-            }
-            Expr::Relabel { ty, .. }
-            | Expr::CoerceViaIo { ty, .. }
-            | Expr::ArrayCoerce { ty, .. }
-            | Expr::Array { ty, .. }
-            | Expr::Row { ty, .. } => found.objects.push(ObjectAddress::type_(ty.type_oid)),
-            Expr::Collate { .. } => {
-                found.objects.push(ObjectAddress::new(class::COLLATION, node.ty().collation));
-            }
-            _ => {}
+            node => note(node, &mut found.objects),
         }
         true
     });
     found.settle();
     found
+}
+
+/// Everything that a query names: relations with the columns that are read, functions, operators, types and
+/// collations. What a view inside it reads is that view's own business.
+pub fn references_of_query(query: &Query) -> Vec<ObjectAddress> {
+    let mut found = Vec::new();
+    let mut own = query.clone();
+    visit::each_query(&mut own, 0, &mut |query, _| {
+        for entry in &mut query.rtable {
+            if entry.perms_relid == 0 {
+                continue;
+            }
+            found.push(ObjectAddress::relation(entry.perms_relid));
+            let columns = entry.selected_columns.iter().filter(|attnum| **attnum > 0);
+            found.extend(columns.map(|attnum| ObjectAddress::column(entry.perms_relid, *attnum)));
+            if matches!(entry.kind, RteKind::Subquery(_)) {
+                // The parent walks on after this: there is nothing left to walk into.
+                entry.kind = RteKind::Excluded;
+            }
+        }
+    });
+    visit::visit_query(&own, 0, &mut |node, _| {
+        note(node, &mut found);
+        true
+    });
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What one node names, columns apart.
+fn note(node: &Expr, found: &mut Vec<ObjectAddress>) {
+    match node {
+        Expr::Call(call)
+        | Expr::Distinct { equality: call, .. }
+        | Expr::NullIf { equality: call, .. }
+        | Expr::ScalarArrayOp { call, .. } => found.push(called(&call.form, call.proc_oid)),
+        Expr::RowCompare { calls, equalities, .. } => {
+            found.extend(calls.iter().chain(equalities).map(|call| called(&call.form, call.proc_oid)));
+        }
+        Expr::Aggregate(aggregate) => found.push(ObjectAddress::new(class::PROC, aggregate.proc_oid)),
+        Expr::WindowFunc(function) => found.push(ObjectAddress::new(class::PROC, function.proc_oid)),
+        Expr::Const { ty, value } => {
+            found.push(ObjectAddress::type_(ty.type_oid));
+            found.extend(named_by(ty.type_oid, value));
+        }
+        Expr::Relabel { ty, .. }
+        | Expr::CoerceViaIo { ty, .. }
+        | Expr::ArrayCoerce { ty, .. }
+        | Expr::Array { ty, .. }
+        | Expr::Row { ty, .. } => found.push(ObjectAddress::type_(ty.type_oid)),
+        Expr::Collate { .. } => found.push(ObjectAddress::new(class::COLLATION, node.ty().collation)),
+        _ => {}
+    }
 }
 
 /// The object that a constant of a reg* type names: `nextval('s'::regclass)` depends on `s`.

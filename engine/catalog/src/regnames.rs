@@ -193,6 +193,14 @@ impl CatalogView<'_> {
     /// The schema named, if it exists, or those of the search path.
     pub(crate) fn schemas_to_search(&self, schema: Option<String>, path: &[Oid]) -> Vec<Oid> {
         match schema {
+            // The session's own temporary schema is in its path.
+            Some(name) if name == "pg_temp" => {
+                let is_temporary = |oid: &Oid| {
+                    let row = self.namespace_by_oid(*oid).ok().flatten();
+                    row.is_some_and(|row| row.nspname.starts_with("pg_temp_"))
+                };
+                path.iter().copied().filter(is_temporary).take(1).collect()
+            }
             Some(name) => {
                 self.namespace_by_name(&name).ok().flatten().map(|row| row.oid).into_iter().collect()
             }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// `pg_namespace.oid` of `pg_catalog`.
 const PG_CATALOG: Oid = 11;
+/// What a session calls its own temporary schema.
+pub(crate) const PG_TEMP: &str = "pg_temp";
 
 /// Everything that a statement reads through; borrowed from the session while it runs.
 pub(crate) struct Access<'a> {
@@ -24,6 +26,19 @@ pub(crate) struct Access<'a> {
     /// transaction's own changes on top would contradict itself.
     catalog_snapshot: Snapshot,
     pub path: Vec<Oid>,
+    /// Where unqualified new objects go.
+    creation: Creation,
+    /// The session's temporary schema, if it has one.
+    pub(crate) temporary_schema: Option<Oid>,
+}
+
+/// The first schema that `search_path` names.
+#[derive(Clone, Copy)]
+enum Creation {
+    Nowhere,
+    Schema(Oid),
+    /// `pg_temp`, which may not be there yet.
+    Temporary,
 }
 
 impl<'a> Access<'a> {
@@ -41,8 +56,16 @@ impl<'a> Access<'a> {
             session.txn(),
             &catalog_snapshot,
         );
-        let mut access = Access { session, store, snapshot, catalog_snapshot, path: Vec::new() };
-        access.path = access.search_path()?;
+        let mut access = Access {
+            session,
+            store,
+            snapshot,
+            catalog_snapshot,
+            path: Vec::new(),
+            creation: Creation::Nowhere,
+            temporary_schema: None,
+        };
+        access.find_schemas()?;
         Ok(access)
     }
 
@@ -123,23 +146,52 @@ impl<'a> Access<'a> {
         Ok(!rows.is_empty())
     }
 
-    /// The schemas of `search_path` that exist, `pg_catalog` first unless it is named.
-    fn search_path(&self) -> PgResult<Vec<Oid>> {
-        let catalog = self.catalog();
+    /// Makes the search path of the schemas of `search_path` that exist, `pg_catalog` first unless it is named, and
+    /// the temporary schema before it.
+    fn find_schemas(&mut self) -> PgResult<()> {
         let mut path = Vec::new();
+        let mut creation = Creation::Nowhere;
+        let temporary = match self.session.temporary.schema_name() {
+            Some(name) => self.catalog().namespace_by_name(&name)?.map(|row| row.oid),
+            None => None,
+        };
+        self.temporary_schema = temporary;
         for name in self.session.settings.search_path().iter() {
             let name = if name == "$user" { &*self.session.facts.current_user } else { name.as_str() };
-            if let Some(namespace) = catalog.namespace_by_name(name)?
+            if name == PG_TEMP {
+                if matches!(creation, Creation::Nowhere) {
+                    creation = Creation::Temporary;
+                }
+                path.extend(temporary.filter(|oid| !path.contains(oid)));
+                continue;
+            }
+            if let Some(namespace) = self.catalog().namespace_by_name(name)?
                 && !path.contains(&namespace.oid)
                 && self.may_use_schema(&namespace)?
             {
                 path.push(namespace.oid);
+                if matches!(creation, Creation::Nowhere) && namespace.oid != PG_CATALOG {
+                    creation = Creation::Schema(namespace.oid);
+                }
             }
         }
         if !path.contains(&PG_CATALOG) {
             path.insert(0, PG_CATALOG);
         }
-        Ok(path)
+        if let Some(temporary) = temporary.filter(|oid| !path.contains(oid)) {
+            path.insert(0, temporary);
+        }
+        self.path = path;
+        self.creation = creation;
+        Ok(())
+    }
+
+    /// The schema of this name, if there is one; `pg_temp` is the session's own.
+    pub(crate) fn schema_oid(&self, name: &str) -> PgResult<Option<Oid>> {
+        if name == PG_TEMP && self.temporary_schema.is_some() {
+            return Ok(self.temporary_schema);
+        }
+        Ok(self.catalog().namespace_by_name(name)?.map(|row| row.oid))
     }
 
     fn may_use_schema(&self, schema: &redoubt_catalog::rows::PgNamespace) -> PgResult<bool> {
@@ -152,11 +204,22 @@ impl<'a> Access<'a> {
         privilege: Privileges,
     ) -> PgResult<bool> {
         let facts = &self.session.facts;
-        if facts.superuser {
+        // A session may do in its own temporary schema what it was allowed to have it for.
+        if self.temporary_schema == Some(schema.oid) {
             return Ok(true);
         }
+        Ok(facts.superuser || self.role_may_in_schema(facts.user_oid, schema, privilege)?)
+    }
+
+    /// Whether a role may do something in a schema.
+    pub(crate) fn role_may_in_schema(
+        &self,
+        role: Oid,
+        schema: &redoubt_catalog::rows::PgNamespace,
+        privilege: Privileges,
+    ) -> PgResult<bool> {
         let acl = schema.nspacl.as_ref();
-        let held = self.catalog().privileges(facts.user_oid, AclObject::Schema, schema.nspowner, acl)?;
+        let held = self.catalog().privileges(role, AclObject::Schema, schema.nspowner, acl)?;
         Ok(held.contains(privilege))
     }
 
@@ -176,6 +239,12 @@ impl<'a> Access<'a> {
         self.check_in_schema(schema, Privileges::CREATE)
     }
 
+    /// Whether a schema holds the temporary objects of some session.
+    pub(crate) fn is_temporary_schema(&self, schema: Oid) -> PgResult<bool> {
+        let row = self.catalog().namespace_by_oid(schema)?;
+        Ok(row.is_some_and(|row| row.nspname.starts_with("pg_temp_")))
+    }
+
     fn check_in_schema(&self, schema: Oid, privilege: Privileges) -> PgResult<()> {
         if self.session.facts.superuser {
             return Ok(());
@@ -189,11 +258,16 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// Where unqualified new objects go: the first schema of the path that was named.
-    pub(crate) fn creation_namespace(&self) -> PgResult<Oid> {
-        self.path.iter().copied().find(|oid| *oid != PG_CATALOG).ok_or_else(|| {
-            PgError::new(redoubt_error::code::UNDEFINED_SCHEMA, "no schema has been selected to create in")
-        })
+    /// Where unqualified new objects go: the first schema of the path that was named; `None` is the temporary one.
+    pub(crate) fn creation_namespace(&self) -> PgResult<Option<Oid>> {
+        match self.creation {
+            Creation::Schema(oid) => Ok(Some(oid)),
+            Creation::Temporary => Ok(None),
+            Creation::Nowhere => Err(PgError::new(
+                redoubt_error::code::UNDEFINED_SCHEMA,
+                "no schema has been selected to create in",
+            )),
+        }
     }
 }
 

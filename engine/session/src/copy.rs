@@ -60,11 +60,11 @@ impl Target {
         columns: &[Ident],
         mode: LockMode,
     ) -> PgResult<Target> {
-        let relation = find_relation(session, access, name)?;
+        let relation = find_relation(access, name)?;
         session.lock_relation(access, relation.oid, mode)?;
         // What the name meant may have changed until the lock was granted.
         let access = Access::current(session)?;
-        let relation = find_relation(session, &access, name)?;
+        let relation = find_relation(&access, name)?;
         let schema = access.catalog().namespace_by_oid(relation.namespace)?;
         let schema = schema.map_or_else(|| "".into(), |row| row.nspname.clone());
         let mut target = Target { relation, schema, columns: Vec::new() };
@@ -149,8 +149,8 @@ impl Target {
     }
 }
 
-fn find_relation(session: &Session, access: &Access<'_>, name: &ObjectName) -> PgResult<Arc<Relation>> {
-    let relation = session.named_relation(access, name)?;
+fn find_relation(access: &Access<'_>, name: &ObjectName) -> PgResult<Arc<Relation>> {
+    let relation = access.relation_named(name)?;
     match relation.kind {
         'i' | 'I' => Err(wrong_kind(format!("\"{}\" is an index", relation.name))),
         'c' => Err(wrong_kind(format!("\"{}\" is a composite type", relation.name))),

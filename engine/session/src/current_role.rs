@@ -109,6 +109,22 @@ impl Session {
         self.roles.applied = Some((session_user, role));
     }
 
+    /// Does something as another user: what it calls is called with that one's privileges.
+    pub(crate) fn as_user<T>(&mut self, user: Oid, f: impl FnOnce(&Session) -> PgResult<T>) -> PgResult<T> {
+        if user == self.facts.user_oid {
+            return f(self);
+        }
+        let access = Access::current(self)?;
+        let name = self.role_name(&access, user)?;
+        let superuser = access.catalog().is_superuser(user)?;
+        drop(access);
+        let before = (self.facts.user_oid, self.facts.current_user.clone(), self.facts.superuser);
+        (self.facts.user_oid, self.facts.current_user, self.facts.superuser) = (user, name, superuser);
+        let result = f(self);
+        (self.facts.user_oid, self.facts.current_user, self.facts.superuser) = before;
+        result
+    }
+
     /// Looks again whether the current user is a superuser: a statement may have changed that.
     pub(crate) fn refresh_role(&mut self) -> PgResult<()> {
         let access = Access::current(self)?;

@@ -3,25 +3,38 @@
 
 mod acl_update;
 mod add_constraint;
+mod alter_actions;
 mod alter_column;
+mod alter_settings;
 mod alter_table;
+mod alter_type;
 mod check_constraint;
+mod comment;
 mod create_index;
 mod create_table;
+mod create_table_as;
+mod dependent_texts;
 mod drop;
 mod find_object;
 mod foreign_key;
 mod grant;
+mod identity;
 mod index_build;
 mod index_columns;
 mod key_constraint;
+mod like;
 mod lookup;
+mod materialized_view;
 mod membership;
+mod move_object;
 mod new_column;
 mod object_names;
 mod owner;
 mod privilege_names;
-mod query_references;
+mod recreate;
+mod reindex;
+mod rename;
+mod rewrite;
 mod role;
 mod row_check;
 mod schema;
@@ -29,34 +42,60 @@ mod sequence;
 mod sequence_options;
 mod serial;
 mod storage_options;
+mod stored_text;
 mod truncate;
 mod view;
 
-use crate::access::Access;
+use crate::access::{Access, PG_TEMP};
 use crate::session::Session;
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::Oid;
-use redoubt_sql::tree::{Ident, ObjectName};
+use redoubt_sql::tree::{Ident, ObjectName, Persistence};
 
-/// The schema of an object to be made or dropped.
+/// The schema of an object to be made.
 pub(crate) struct Place {
     pub namespace: Oid,
     pub name: String,
+    /// `pg_class.relpersistence` of a relation that is made there: `p`, `u` or `t`.
+    pub persistence: char,
 }
 
 impl Session {
-    /// Where a new relation goes.
-    pub(crate) fn place_for(&self, access: &Access<'_>, name: &ObjectName) -> PgResult<Place> {
-        let namespace = match name.schema() {
+    /// Where a new relation goes, and how long it lives: what is made in a temporary schema is temporary.
+    ///
+    /// # Errors
+    /// `3F000` when there is no such schema; `42501`; `42P16` when schema and persistence do not go together.
+    pub(crate) fn place_for(
+        &self,
+        access: &Access<'_>,
+        name: &ObjectName,
+        persistence: Persistence,
+    ) -> PgResult<Place> {
+        let wrong = |message: &str| PgError::new(code::INVALID_TABLE_DEFINITION, message);
+        let temporary = persistence == Persistence::Temporary;
+        let schema = match name.schema() {
+            None if temporary => None,
             None => access.creation_namespace()?,
-            Some(schema) => match access.catalog().namespace_by_name(schema.as_str())? {
-                Some(namespace) => namespace.oid,
-                None => {
-                    let message = format!("schema \"{}\" does not exist", schema.name);
-                    return Err(PgError::new(code::INVALID_SCHEMA_NAME, message).at(Some(name.pos())));
-                }
-            },
+            Some(schema) if schema.as_str() == PG_TEMP => None,
+            Some(schema) => {
+                Some(access.schema_named(schema.as_str()).map_err(|error| error.at(Some(name.pos())))?)
+            }
         };
+        let named = |persistence| {
+            move |namespace| Place { namespace, name: name.last().name.to_string(), persistence }
+        };
+        let Some(namespace) = schema.filter(|oid| access.own_temporary_schema() != Some(*oid)) else {
+            if persistence == Persistence::Unlogged {
+                return Err(wrong("only temporary relations may be created in temporary schemas"));
+            }
+            return self.temporary_schema(access).map(named('t'));
+        };
+        if access.is_temporary_schema(namespace)? {
+            return Err(wrong("cannot create relations in temporary schemas of other sessions"));
+        }
+        if temporary {
+            return Err(wrong("cannot create temporary relation in non-temporary schema"));
+        }
         const PG_CATALOG: Oid = 11;
         if namespace == PG_CATALOG {
             let message = format!("permission denied to create \"pg_catalog.{}\"", name.last().name);
@@ -64,7 +103,8 @@ impl Session {
                 .detail("System catalog modifications are currently disallowed."));
         }
         access.check_may_create_in(namespace)?;
-        Ok(Place { namespace, name: name.last().name.to_string() })
+        let letter = if persistence == Persistence::Unlogged { 'u' } else { 'p' };
+        Ok(named(letter)(namespace))
     }
 
     /// Tells the client something that it may want to know.
@@ -77,6 +117,16 @@ impl Session {
 pub(crate) fn check_tablespace(name: Option<&Ident>) -> PgResult<()> {
     match name {
         Some(name) if name.as_str() != "pg_default" => Err(PgError::unsupported("tablespaces")),
+        _ => Ok(()),
+    }
+}
+
+/// Tables are heaps.
+pub(crate) fn check_access_method(name: Option<&Ident>) -> PgResult<()> {
+    match name {
+        Some(name) if name.as_str() != "heap" => {
+            Err(PgError::unsupported("table access methods other than heap"))
+        }
         _ => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 use crate::activity::{Activity, SharedActivity};
 use crate::measures::Measures;
 use crate::settings::{Parameter, Settings};
+use crate::temporary::TemporaryNumbers;
 use crate::vacuum::{Autovacuum, TableCounters};
 use parking_lot::Mutex;
 use redoubt_access::Engine;
@@ -38,6 +39,8 @@ pub struct Instance {
     pub(crate) counters: TableCounters,
     pub(crate) autovacuum: Arc<Autovacuum>,
     pub(crate) measures: Measures,
+    /// Who has which temporary schema.
+    pub(crate) temporary_numbers: TemporaryNumbers,
 }
 
 /// A session as others see it.
@@ -90,6 +93,7 @@ impl Instance {
             counters: TableCounters::default(),
             autovacuum: Arc::default(),
             measures: Measures::new(),
+            temporary_numbers: TemporaryNumbers::default(),
         })
     }
 

@@ -32,6 +32,7 @@ mod session;
 pub mod settings;
 mod show;
 mod simple;
+mod temporary;
 mod utility;
 mod vacuum;
 mod waiting;

@@ -2,6 +2,7 @@
 
 use crate::instance::Instance;
 use redoubt_catalog::PageStore;
+use redoubt_catalog::rows::PgDatabase;
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::Oid;
 use redoubt_txn::{Backend, Isolation};
@@ -65,4 +66,19 @@ pub(crate) fn database_name(instance: &Instance, database: Oid) -> PgResult<Opti
     })();
     instance.engine.txns().disconnect(&backend);
     name
+}
+
+/// The names of all databases that take connections.
+pub(crate) fn databases(instance: &Instance) -> PgResult<Vec<Arc<str>>> {
+    let backend = instance.engine.txns().connect(0);
+    let names = (|| {
+        let txn = instance.engine.txns().begin(&backend, Isolation::ReadCommitted);
+        let snapshot = txn.statement_snapshot()?;
+        let session = instance.catalog.session(TEMPLATE1);
+        let store = PageStore::new(&instance.engine, &instance.catalog, &session, &txn, &snapshot);
+        let rows = session.view_of(&store, snapshot.lsn()).scan::<PgDatabase>()?;
+        Ok(rows.into_iter().filter(|row| row.datallowconn).map(|row| row.datname).collect())
+    })();
+    instance.engine.txns().disconnect(&backend);
+    names
 }

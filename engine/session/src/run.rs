@@ -7,13 +7,12 @@ use crate::session::Session;
 use crate::vacuum::Changes;
 use redoubt_analyze::query::{CommandType, Perms};
 use redoubt_analyze::{AnalyzeContext, Params, analyze_statement};
-use redoubt_catalog::Relation;
-use redoubt_error::{PgError, PgResult, code};
+use redoubt_error::{PgError, PgResult};
 use redoubt_exec::{ExecContext, Execution, Storage};
 use redoubt_functions::{Datum, Oid};
 use redoubt_plan::node::{NodeKind, Plan};
 use redoubt_plan::range::RangeKind;
-use redoubt_sql::tree::{DmlStatement, ObjectName};
+use redoubt_sql::tree::DmlStatement;
 use redoubt_txn::{LockMode, LockOutcome, LockTag, LockWait};
 use std::sync::Arc;
 
@@ -94,6 +93,10 @@ impl Session {
             let writes = perms & (Perms::INSERT.0 | Perms::UPDATE.0 | Perms::DELETE.0) != 0;
             let mode = if writes { LockMode::RowExclusive } else { LockMode::AccessShare };
             any_new |= self.lock_relation(access, relid, mode)?;
+            if let Some(relation) = access.catalog().relation_by_oid(relid)? {
+                self.check_not_others_temporary(access, &relation)?;
+                self.check_populated(&relation)?;
+            }
         }
         for node in &plan.nodes {
             let NodeKind::ModifyTable(modify) = &node.kind else { continue };
@@ -104,29 +107,6 @@ impl Session {
             }
         }
         Ok(any_new)
-    }
-
-    /// The relation that a name stands for.
-    ///
-    /// # Errors
-    /// `3F000`, `42P01` when there is none.
-    pub(crate) fn named_relation(&self, access: &Access<'_>, name: &ObjectName) -> PgResult<Arc<Relation>> {
-        let catalog = access.catalog();
-        let last = name.last().as_str();
-        let found = match name.schema() {
-            None => catalog.relation_in_path(&access.path, last)?,
-            Some(schema) => {
-                let namespace = catalog.namespace_by_name(schema.as_str())?.ok_or_else(|| {
-                    let message = format!("schema \"{}\" does not exist", schema.name);
-                    PgError::new(code::INVALID_SCHEMA_NAME, message)
-                })?;
-                catalog.relation_by_name(namespace.oid, last)?
-            }
-        };
-        found.ok_or_else(|| {
-            let message = format!("relation \"{}\" does not exist", name.dotted());
-            PgError::new(code::UNDEFINED_TABLE, message)
-        })
     }
 
     /// Locks one relation until the transaction ends; says whether the lock is new.

@@ -79,6 +79,7 @@ pub struct Session {
     /// Plans of foreign keys' actions.
     pub(crate) internal_plans: RefCell<crate::internal_plan::InternalPlans>,
     pub(crate) roles: crate::current_role::ChosenRoles,
+    pub(crate) temporary: crate::temporary::Temporary,
 }
 
 impl Session {
@@ -152,6 +153,7 @@ impl Session {
             sequences: RefCell::default(),
             internal_plans: RefCell::default(),
             roles: crate::current_role::ChosenRoles::default(),
+            temporary: crate::temporary::Temporary::default(),
         };
         session.apply_timeouts();
         session.report_start();
@@ -276,6 +278,11 @@ impl Session {
     /// Commits the transaction, if one runs, where nobody waits for the answer. Returns the commit's place in the log.
     pub(crate) fn commit_unanswered(&mut self) -> PgResult<Option<Lsn>> {
         self.portals.clear();
+        if let Err(error) = self.act_on_commit() {
+            self.abort();
+            self.block.reset();
+            return Err(error);
+        }
         let Some(txn) = self.txn.take() else { return Ok(None) };
         let level = u32::from(self.block.state() != State::Idle);
         let pending = self.catalog.begin_commit();
@@ -395,6 +402,7 @@ impl Drop for Session {
             txn.abort();
             self.catalog.transaction_ended();
         }
+        self.end_temporary();
         self.facts.instance.engine.txns().disconnect(&self.facts.backend);
     }
 }

@@ -9,7 +9,7 @@ use crate::settings::Parameter;
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::Oid;
 use redoubt_sql::tree::{
-    DiscardTarget, ObjectType, SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement,
+    DiscardTarget, SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement,
     UtilityStatement,
 };
 
@@ -30,6 +30,11 @@ impl Session {
                 self.txn().advance_command()?;
                 return Ok(tag);
             }
+            UtilityStatement::CreateTableAs(create) => {
+                let tag = self.create_table_as(create)?;
+                self.txn().advance_command()?;
+                return Ok(tag);
+            }
             UtilityStatement::Set(set) => self.set(set)?,
             UtilityStatement::Show { name } => self.show(name.as_deref(), client)?,
             UtilityStatement::Explain(explain) => self.explain(explain, client)?,
@@ -47,20 +52,33 @@ impl Session {
             UtilityStatement::AlterGroup { group, add, members } => self.alter_group(group, *add, members)?,
             UtilityStatement::Grant(grant) => self.grant(grant)?,
             UtilityStatement::CreateView(create) => self.create_view(create)?,
+            UtilityStatement::RefreshMaterializedView { concurrently, name, with_data } => {
+                self.refresh_materialized_view(name, *concurrently, *with_data)?;
+            }
+            UtilityStatement::Reindex { kind, options, name } => {
+                self.reindex(*kind, options, name.as_ref())?;
+            }
+            UtilityStatement::Comment { object, target, text } => {
+                self.comment_on(*object, target, text.as_deref())?;
+            }
             UtilityStatement::CreateSequence(create) => self.create_sequence(create)?,
             UtilityStatement::AlterSequence(alter) => self.alter_sequence(alter)?,
             UtilityStatement::Drop(drop) => self.drop_objects(drop)?,
             UtilityStatement::Checkpoint => self.checkpoint()?,
             UtilityStatement::Vacuum(vacuum) => self.vacuum(vacuum, client)?,
-            UtilityStatement::Rename(rename) if rename.object == ObjectType::Role => {
-                self.ensure_transaction()?;
-                let access = Access::current(self)?;
-                self.rename_role(&access, rename.target.name.last().as_str(), rename.new_name.as_str())?;
+            UtilityStatement::Rename(rename) => self.rename(rename)?,
+            UtilityStatement::AlterObjectSchema { object, target, if_exists, new_schema } => {
+                self.set_schema(*object, target, *if_exists, new_schema.as_str())?;
+            }
+            UtilityStatement::AlterOwner { object, target, new_owner } => {
+                self.alter_owner(*object, target, new_owner)?;
             }
             UtilityStatement::Discard(DiscardTarget::Sequences) => self.sequences.borrow_mut().discard(),
             UtilityStatement::Discard(DiscardTarget::Plans) => self.statements = StatementCache::default(),
-            // There are no temporary tables to discard.
-            UtilityStatement::Discard(DiscardTarget::Temp) => {}
+            UtilityStatement::Discard(DiscardTarget::Temp) => {
+                self.ensure_transaction()?;
+                self.discard_temporary()?;
+            }
             UtilityStatement::NotYet { what } => return Err(PgError::unsupported(what)),
             other => return Err(PgError::unsupported(other.tag())),
         }

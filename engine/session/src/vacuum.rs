@@ -87,7 +87,12 @@ impl Session {
         let catalog = access.catalog();
         if named.is_empty() {
             let mut classes: Vec<PgClass> = catalog.scan()?;
-            classes.retain(|class| matches!(class.relkind, 'r' | 'm'));
+            let own = access.own_temporary_schema();
+            // Others' temporary tables are theirs to look after.
+            classes.retain(|class| {
+                matches!(class.relkind, 'r' | 'm')
+                    && (class.relpersistence != 't' || own == Some(class.relnamespace))
+            });
             classes.sort_by_key(|class| class.oid);
             let target = |class: PgClass| Target {
                 relid: class.oid,
@@ -99,7 +104,7 @@ impl Session {
         }
         let mut targets = Vec::with_capacity(named.len());
         for one in named {
-            let relation = self.named_relation(&access, &one.name)?;
+            let relation = access.relation_named(&one.name)?;
             let mut columns: Vec<i16> = Vec::with_capacity(one.columns.len());
             for column in &one.columns {
                 let index =

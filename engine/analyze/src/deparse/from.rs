@@ -5,7 +5,7 @@ use super::query::own_names;
 use super::{INDENT, INDENT_JOIN, INDENT_LIST, Printer};
 use crate::query::*;
 use redoubt_error::{PgError, PgResult};
-use redoubt_functions::types;
+use redoubt_functions::{Oid, types};
 use std::sync::Arc;
 
 impl Printer<'_> {
@@ -122,15 +122,16 @@ impl Printer<'_> {
         }
         match &entry.kind {
             RteKind::Relation { relid, desc, .. } => {
-                let (printed, own) = self.relation_name(*relid)?;
-                self.text(&printed);
-                if name != *own {
-                    self.text(" ");
-                    self.ident(&name);
-                }
-                let names: Vec<Arc<str>> =
-                    desc.attrs.iter().map(|attribute| attribute.name.clone()).collect();
-                self.column_aliases(&entry.column_names, &names)
+                let names = desc.attrs.iter().map(|attribute| attribute.name.clone()).collect();
+                self.print_relation(*relid, &name, &entry.column_names, names)
+            }
+            RteKind::Subquery(_) if entry.perms_relid != 0 => {
+                // A view goes by its name, whatever its query is now.
+                let view = self.context.catalog.relation_by_oid(entry.perms_relid)?;
+                let view = view.ok_or_else(|| PgError::internal("a view in FROM has gone"))?;
+                let live = view.desc.attrs.iter().filter(|attribute| !attribute.dropped);
+                let names = live.map(|attribute| attribute.name.clone()).collect();
+                self.print_relation(view.oid, &name, &entry.column_names, names)
             }
             RteKind::Subquery(inner) => {
                 self.text("(");
@@ -163,6 +164,25 @@ impl Printer<'_> {
             }
             RteKind::Join | RteKind::Excluded => Err(PgError::internal("not an item of FROM")),
         }
+    }
+
+    /// A relation, its alias if it has one, and the names that its columns have here if they are not their own.
+    fn print_relation(
+        &mut self,
+        relid: Oid,
+        alias: &str,
+        names: &[Arc<str>],
+        own_names: Vec<Arc<str>>,
+    ) -> PgResult<()> {
+        let (printed, own) = self.relation_name(relid)?;
+        self.text(&printed);
+        let renamed = names.len() != own_names.len()
+            || names.iter().zip(&own_names).any(|(name, own)| !name.is_empty() && name != own);
+        if *alias != *own || renamed {
+            self.text(" ");
+            self.ident(alias);
+        }
+        self.column_aliases(names, &own_names)
     }
 
     /// Column names behind an alias, if they are not the columns' own. Dropped columns have none.

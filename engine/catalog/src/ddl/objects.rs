@@ -6,6 +6,7 @@ use super::{Ddl, DependencyKind, ObjectAddress, class};
 use crate::acl::Acl;
 use crate::rows::{CatalogRow, Field};
 use crate::system::{SystemCatalog, system_catalog};
+use crate::view::CatalogView;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Datum, Oid};
 
@@ -196,6 +197,59 @@ impl Ddl<'_> {
             code::DUPLICATE_FUNCTION,
             format!("function {name}({types}) already exists in schema \"{schema}\""),
         ))
+    }
+}
+
+impl CatalogView<'_> {
+    /// The object of a class whose objects have names: in a schema, or without one the first along `path`. Says too
+    /// what messages call such an object.
+    ///
+    /// # Errors
+    /// Those of reading pages; `XX000` for a class whose objects have no names.
+    pub fn object_named(
+        &self,
+        class: Oid,
+        schema: Option<Oid>,
+        path: &[Oid],
+        name: &str,
+    ) -> PgResult<(Option<Oid>, &'static str)> {
+        let (Some(catalog), Some(named)) = (system_catalog(class), named_class(class)) else {
+            return Err(PgError::internal(format!("objects of class {class} have no names")));
+        };
+        let mut found: Option<(usize, Oid)> = None;
+        self.store().scan(catalog, &mut |_, row| {
+            if row[catalog.column(named.name)].as_str()? != name {
+                return Ok(());
+            }
+            let place = match named.schema {
+                None => Some(0),
+                Some(column) => {
+                    let own = row[catalog.column(column)].as_oid()?;
+                    match schema {
+                        Some(wanted) => (own == wanted).then_some(0),
+                        None => path.iter().position(|oid| *oid == own),
+                    }
+                }
+            };
+            if let Some(place) = place
+                && found.is_none_or(|(before, _)| place < before)
+            {
+                found = Some((place, row[catalog.column("oid")].as_oid()?));
+            }
+            Ok(())
+        })?;
+        Ok((found.map(|(_, oid)| oid), named.word))
+    }
+
+    /// The owner of an object, if its kind has owners.
+    ///
+    /// # Errors
+    /// Those of reading pages.
+    pub fn object_owner(&self, object: ObjectAddress) -> PgResult<Option<Oid>> {
+        let Some(catalog) = system_catalog(object.class) else { return Ok(None) };
+        let column = catalog.columns.columns.iter().position(|(name, _)| name.ends_with("owner"));
+        let Some(column) = column else { return Ok(None) };
+        object_row(self.store(), object)?.map(|(_, row)| row[column].as_oid()).transpose()
     }
 }
 

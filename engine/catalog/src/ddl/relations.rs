@@ -4,7 +4,7 @@ use super::columns::NewColumn;
 use super::{Ddl, DependencyKind, ObjectAddress, class};
 use crate::acl::Acl;
 use crate::index_oids as index;
-use crate::relation::has_storage;
+use crate::relation::{Relation, has_storage};
 use crate::rows::{PgClass, PgType};
 use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult, code};
@@ -268,24 +268,46 @@ impl Ddl<'_> {
     }
 
     /// Gives a relation new, empty storage in the place of the old, and returns where it is: for TRUNCATE
-    /// and for whatever rewrites a table or an index.
+    /// and for whatever makes an index again.
     ///
     /// # Errors
     /// `XX000` when there is no such relation; those of writing pages.
     pub fn replace_storage(&self, oid: Oid) -> PgResult<RelNode> {
-        let relation = self.view().relation_by_oid(oid)?;
-        let relation =
-            relation.ok_or_else(|| PgError::internal(format!("could not open relation with OID {oid}")))?;
+        let node = self.new_storage(oid)?;
+        self.adopt_storage(oid, node)?;
+        Ok(node)
+    }
+
+    /// New, empty storage for a relation that keeps its old until [`Ddl::adopt_storage`]: for what reads the one while
+    /// it writes the other.
+    ///
+    /// # Errors
+    /// As for [`Ddl::replace_storage`].
+    pub fn new_storage(&self, oid: Oid) -> PgResult<RelNode> {
+        let relation = self.relation_must(oid)?;
         let node = RelNode(self.allocate_oid()?);
         self.store.create_storage(node, oid, relation.kind)?;
+        Ok(node)
+    }
+
+    /// Puts storage that [`Ddl::new_storage`] has made in the place of a relation's old, which is given up.
+    ///
+    /// # Errors
+    /// As for [`Ddl::replace_storage`].
+    pub fn adopt_storage(&self, oid: Oid, node: RelNode) -> PgResult<()> {
+        let relation = self.relation_must(oid)?;
         self.store.drop_storage(relation.node)?;
         self.change_relation(oid, |row| {
             row.relfilenode = node.0;
             row.relpages = 0;
             row.reltuples = -1.0;
             row.relallvisible = 0;
-        })?;
-        Ok(node)
+        })
+    }
+
+    fn relation_must(&self, oid: Oid) -> PgResult<Arc<Relation>> {
+        let relation = self.view().relation_by_oid(oid)?;
+        relation.ok_or_else(|| PgError::internal(format!("could not open relation with OID {oid}")))
     }
 
     /// Makes one table inherit from, or be a partition of, another.

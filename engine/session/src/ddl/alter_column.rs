@@ -1,25 +1,22 @@
 //! ALTER TABLE on columns: ADD COLUMN, DROP COLUMN, and what ALTER COLUMN says of defaults and NULLs; and DROP
 //! CONSTRAINT.
 
-use super::index_columns::{canonical, with_analysis};
 use super::new_column::Constraints;
+use super::stored_text::{read_generated, with_analysis};
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_analyze::query::Expr as Analyzed;
-use redoubt_analyze::{analyze_default, visit};
+use redoubt_analyze::{analyze_column_default, analyze_default, visit};
 use redoubt_catalog::Relation;
 use redoubt_catalog::ddl::{Behavior, Ddl, NewColumn, ObjectAddress, class};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::Relations;
-use redoubt_functions::{Attribute, Datum, Oid, types};
+use redoubt_functions::{Attribute, Oid};
 use redoubt_sql::tree::{ColumnDef, DropBehavior, Expr, Ident};
-use std::sync::Arc;
-
-/// `pg_namespace.oid` of `pg_catalog`.
-const PG_CATALOG: Oid = 11;
 
 impl Session {
-    /// ADD COLUMN. Rows that are there show the default as it is now; nothing is rewritten.
+    /// ADD COLUMN. Rows that are there show the default as it is now, and stay as they are; only a column that each row
+    /// must compute for itself has them rewritten.
     pub(crate) fn add_table_column(
         &self,
         table: Oid,
@@ -39,21 +36,27 @@ impl Session {
         let mut constraints = Constraints::default();
         let mut new = self.new_column(&access, column, at, &relation.name, &mut constraints)?;
         let has_rows = access.open(table)?.heap.nblocks() > 0;
-        if new.generated != '\0' && has_rows {
-            return Err(PgError::unsupported("adding a generated column to a table with rows"));
+        let mut computed =
+            new.generated != '\0' || !constraints.serials.is_empty() || !constraints.identities.is_empty();
+        if has_rows
+            && !computed
+            && let Some((_, raw)) = constraints.defaults.first()
+        {
+            let expr = default_of_new(&access, &new, raw)?;
+            computed = is_volatile(&expr);
+            if !computed {
+                new.missing = Some(self.evaluate(&access, &expr)?).filter(|value| !value.is_null());
+            }
         }
-        if has_rows && !constraints.serials.is_empty() {
-            return Err(PgError::unsupported("adding a serial column to a table with rows"));
-        }
-        if has_rows && let Some((_, raw)) = constraints.defaults.first() {
-            new.missing = self.value_for_old_rows(&access, &new, raw)?;
-        }
-        Ddl::new(access.store(), &access.path).add_column(table, &new)?;
+        let attnum = Ddl::new(access.store(), &access.path).add_column(table, &new)?;
         drop(access);
         self.add_serials(table, &constraints.serials)?;
+        self.add_identities(table, &constraints.identities)?;
         self.add_defaults(table, &constraints.defaults)?;
-        if new.not_null && new.missing.is_none() {
-            self.check_no_nulls(&*self.current_relation(table)?, name)?;
+        if has_rows && computed {
+            self.fill_column(table, attnum)?;
+        } else if new.not_null && new.missing.is_none() {
+            self.check_no_nulls(&*self.current(table)?, name)?;
         }
         self.add_checks(table, &constraints.checks, true)?;
         for key in &constraints.keys {
@@ -65,39 +68,20 @@ impl Session {
         Ok(())
     }
 
-    /// What a new column's default is now, for the rows that are there already.
-    fn value_for_old_rows(
-        &self,
-        access: &Access<'_>,
-        new: &NewColumn,
-        raw: &Expr,
-    ) -> PgResult<Option<Datum>> {
-        let attribute = Attribute {
-            name: new.name.clone(),
-            type_oid: new.type_oid,
-            typmod: new.typmod,
-            collation: new.collation,
-            not_null: false,
-            dropped: false,
-            has_default: true,
-            identity: 0,
-            generated: 0,
-            missing: None,
+    /// Gives a new column its values in the rows that are there, each row its own.
+    fn fill_column(&self, table: Oid, attnum: i16) -> PgResult<()> {
+        let access = Access::current(self)?;
+        let relation = access.relation(table)?;
+        let attribute = &relation.desc.attrs[attnum as usize - 1];
+        let value = match (attribute.generated, relation.default_of(attnum)) {
+            (0, _) => with_analysis(&access, |context| analyze_column_default(&relation, attnum, context))?,
+            (_, Some(stored)) => Some(read_generated(&access, &stored.expression, attribute, &relation)?),
+            _ => None,
         };
-        let expr = with_analysis(access, |context| analyze_default(raw, &attribute, context))?;
-        if visit::any(&expr, &mut |node, _| matches!(node, Analyzed::Call(call) if call.volatility == 'v')) {
-            return Err(PgError::unsupported("adding a column with a volatile default to a table with rows"));
-        }
-        let text = canonical(access, &expr, None)?;
-        if new.typmod >= 0 && matches!(new.type_oid, types::VARCHAR | types::BPCHAR) {
-            // A cast would cut what an assignment refuses.
-            return Err(PgError::unsupported(
-                "adding a column of limited length with a default to a table with rows",
-            ));
-        }
-        let name = access.catalog().format_type(new.type_oid, Some(new.typmod), &[PG_CATALOG])?;
-        let row = self.query_latest(&format!("SELECT CAST({text} AS {name})"), 1)?.pop();
-        Ok(row.and_then(|mut row| row.pop()).filter(|value| !value.is_null()))
+        let value = value.ok_or_else(|| PgError::internal("a column that is computed has no expression"))?;
+        drop(access);
+        self.rewrite_table(table, &[(attnum, value)], &relation.desc)?;
+        self.rebuild_indexes(table)
     }
 
     /// DROP COLUMN.
@@ -108,7 +92,7 @@ impl Session {
         if_exists: bool,
         behavior: DropBehavior,
     ) -> PgResult<()> {
-        let relation = self.current_relation(table)?;
+        let relation = self.current(table)?;
         let attnum = match column_number(&relation, name) {
             Ok(attnum) => attnum,
             Err(error) if if_exists && error.code() == code::UNDEFINED_COLUMN => {
@@ -157,13 +141,21 @@ impl Session {
 
     /// SET DEFAULT, or with `None` DROP DEFAULT.
     pub(crate) fn set_column_default(&self, table: Oid, name: &Ident, expr: Option<&Expr>) -> PgResult<()> {
-        let relation = self.current_relation(table)?;
+        let relation = self.current(table)?;
         let attnum = column_number(&relation, name)?;
         let attribute = &relation.desc.attrs[attnum as usize - 1];
-        if attribute.generated != 0 {
-            let message =
-                format!("column \"{}\" of relation \"{}\" is a generated column", name.name, relation.name);
-            return Err(PgError::new(code::SYNTAX_ERROR, message));
+        let instead = match (attribute.identity, attribute.generated) {
+            (0, 0) => None,
+            (0, _) => Some(("a generated column", "EXPRESSION")),
+            _ => Some(("an identity column", "IDENTITY")),
+        };
+        if let Some((what, word)) = instead {
+            let message = format!("column \"{}\" of relation \"{}\" is {what}", name.name, relation.name);
+            let error = PgError::new(code::SYNTAX_ERROR, message);
+            if expr.is_some() {
+                return Err(error);
+            }
+            return Err(error.hint(format!("Use ALTER TABLE ... ALTER COLUMN ... DROP {word} instead.")));
         }
         if let Some(old) = relation.defaults.iter().find(|default| default.attnum == attnum) {
             self.drop_part(ObjectAddress::new(class::ATTRDEF, old.oid), DropBehavior::Restrict)?;
@@ -176,10 +168,15 @@ impl Session {
 
     /// SET NOT NULL and DROP NOT NULL.
     pub(crate) fn set_column_not_null(&self, table: Oid, name: &Ident, not_null: bool) -> PgResult<()> {
-        let relation = self.current_relation(table)?;
+        let relation = self.current(table)?;
         let attnum = column_number(&relation, name)?;
         if relation.desc.attrs[attnum as usize - 1].not_null == not_null {
             return Ok(());
+        }
+        if !not_null && relation.desc.attrs[attnum as usize - 1].identity != 0 {
+            let message =
+                format!("column \"{}\" of relation \"{}\" is an identity column", name.name, relation.name);
+            return Err(PgError::new(code::SYNTAX_ERROR, message));
         }
         let access = Access::current(self)?;
         if not_null {
@@ -193,14 +190,32 @@ impl Session {
         }
         Ddl::new(access.store(), &access.path).change_column(table, attnum, |row| row.attnotnull = not_null)
     }
+}
 
-    fn current_relation(&self, table: Oid) -> PgResult<Arc<Relation>> {
-        Access::current(self)?.relation(table)
-    }
+/// A new column's default, cast to its type.
+fn default_of_new(access: &Access<'_>, new: &NewColumn, raw: &Expr) -> PgResult<Analyzed> {
+    let attribute = Attribute {
+        name: new.name.clone(),
+        type_oid: new.type_oid,
+        typmod: new.typmod,
+        collation: new.collation,
+        not_null: false,
+        dropped: false,
+        has_default: true,
+        identity: 0,
+        generated: 0,
+        missing: None,
+    };
+    with_analysis(access, |context| analyze_default(raw, &attribute, context))
+}
+
+/// Whether each row must compute it for itself.
+fn is_volatile(expr: &Analyzed) -> bool {
+    visit::any(expr, &mut |node, _| matches!(node, Analyzed::Call(call) if call.volatility == 'v'))
 }
 
 /// The number of a column that a user may change.
-fn column_number(relation: &Relation, name: &Ident) -> PgResult<i16> {
+pub(super) fn column_number(relation: &Relation, name: &Ident) -> PgResult<i16> {
     if let Some((attnum, _)) = redoubt_catalog::ddl::system_column(name.as_str()) {
         debug_assert!(attnum < 0);
         let message = format!("cannot alter system column \"{}\"", name.name);

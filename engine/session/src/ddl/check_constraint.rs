@@ -1,6 +1,6 @@
 //! CHECK constraints.
 
-use super::index_columns::{canonical, shape_of, with_analysis};
+use super::stored_text::{canonical, shape_of, with_analysis};
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_analyze::{analyze_check, references_of};

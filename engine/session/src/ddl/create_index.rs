@@ -21,6 +21,11 @@ impl Session {
             return Err(PgError::unsupported("CREATE INDEX CONCURRENTLY"));
         }
         self.ensure_transaction()?;
+        self.make_index(create).map(|_| ())
+    }
+
+    /// Makes an index in a transaction that runs, and gives its OID; none if IF NOT EXISTS found one.
+    pub(crate) fn make_index(&self, create: &CreateIndex) -> PgResult<Option<Oid>> {
         // Readers go on; writers wait until the index is there for all.
         let table = self.lock_existing(&create.relation.name, LockMode::Share)?;
         let access = Access::current(self)?;
@@ -46,7 +51,7 @@ impl Session {
         };
         if create.if_not_exists && access.catalog().relation_oid(table.namespace, &name)?.is_some() {
             self.note(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping"));
-            return Ok(());
+            return Ok(None);
         }
         let new = NewIndex {
             unique: create.unique,
@@ -55,7 +60,8 @@ impl Session {
             ..new_index(name, table.oid, columns)
         };
         let oid = Ddl::new(access.store(), &access.path).create_index(&new, None)?;
-        self.build_index(table.oid, oid)
+        self.build_index(table.oid, oid)?;
+        Ok(Some(oid))
     }
 
     fn check_method(&self, access: &Access<'_>, create: &CreateIndex) -> PgResult<()> {

@@ -1,6 +1,7 @@
 //! CREATE TABLE.
 
 use super::key_constraint::settle_keys;
+use super::like::AfterLike;
 use super::new_column::Constraints;
 use super::storage_options::table_options;
 use crate::access::Access;
@@ -8,22 +9,24 @@ use crate::session::Session;
 use redoubt_catalog::ddl::{Ddl, NewRelation};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Oid;
-use redoubt_sql::tree::{CreateTable, OnCommit, Persistence, TableElement};
+use redoubt_sql::tree::{CreateTable, OnCommit, TableElement};
 
 impl Session {
     /// Makes a table with its constraints and indexes.
     pub(crate) fn create_table(&mut self, create: &CreateTable) -> PgResult<()> {
         refuse_unbuilt(create)?;
         super::check_tablespace(create.tablespace.as_ref())?;
+        super::check_access_method(create.access_method.as_ref())?;
         self.ensure_transaction()?;
         let access = Access::current(self)?;
         let position = Some(create.name.pos());
-        let place = self.place_for(&access, &create.name).map_err(|error| error.at(position))?;
+        let place =
+            self.place_for(&access, &create.name, create.persistence).map_err(|error| error.at(position))?;
         if create.if_not_exists && access.catalog().relation_oid(place.namespace, &place.name)?.is_some() {
             self.note(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", place.name));
             return Ok(());
         }
-        let mut constraints = Constraints::default();
+        let (mut constraints, mut after) = (Constraints::default(), AfterLike::default());
         let mut columns = Vec::with_capacity(create.elements.len());
         for element in &create.elements {
             match element {
@@ -32,23 +35,29 @@ impl Session {
                     columns.push(self.new_column(&access, column, at, &place.name, &mut constraints)?);
                 }
                 TableElement::Constraint(constraint) => constraints.take(constraint)?,
-                TableElement::Like(_) => return Err(PgError::unsupported("CREATE TABLE ... LIKE")),
+                TableElement::Like(like) => {
+                    self.take_like(like, &mut columns, &mut constraints, &mut after)?;
+                }
             }
         }
         let mut relation = NewRelation::new('r', place.namespace, &*place.name, self.facts.user_oid);
         relation.columns = columns;
         relation.options = table_options(None, &create.options)?;
-        relation.persistence = match create.persistence {
-            Persistence::Unlogged => 'u',
-            _ => 'p',
-        };
+        relation.persistence = place.persistence;
+        if create.on_commit != OnCommit::None && place.persistence != 't' {
+            let message = "ON COMMIT can only be used on temporary tables";
+            return Err(PgError::new(code::INVALID_TABLE_DEFINITION, message));
+        }
         let table = Ddl::new(access.store(), &access.path).create_relation(&relation)?;
-        self.add_parts(table, &place.name, constraints)
+        self.temporary.at_commit(table, create.on_commit);
+        self.add_parts(table, &place.name, constraints)?;
+        self.finish_like(table, after)
     }
 
     /// Gives a new, empty table what its definition says beyond its columns.
     fn add_parts(&self, table: Oid, name: &str, constraints: Constraints) -> PgResult<()> {
         self.add_serials(table, &constraints.serials)?;
+        self.add_identities(table, &constraints.identities)?;
         self.add_defaults(table, &constraints.defaults)?;
         self.add_checks(table, &constraints.checks, false)?;
         for key in settle_keys(constraints.keys, name)? {
@@ -64,15 +73,9 @@ impl Session {
 /// What CREATE TABLE does not do yet, by name.
 fn refuse_unbuilt(create: &CreateTable) -> PgResult<()> {
     let unbuilt = [
-        (create.persistence == Persistence::Temporary, "temporary tables"),
         (!create.inherits.is_empty(), "table inheritance"),
         (create.partition_of.is_some() || create.partition_by.is_some(), "partitioned tables"),
         (create.of_type.is_some(), "typed tables"),
-        (create.on_commit != OnCommit::None, "ON COMMIT"),
-        (
-            create.access_method.as_ref().is_some_and(|name| name.as_str() != "heap"),
-            "table access methods other than heap",
-        ),
     ];
     match unbuilt.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(PgError::unsupported(what)),

@@ -1,6 +1,6 @@
 //! Foreign keys (PostgreSQL's `ATAddForeignKeyConstraint`).
 
-use super::lookup::{check_not_system, find_relation};
+use super::lookup::check_not_system;
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_catalog::ddl::{Ddl, NewConstraint, NewForeignKey};
@@ -42,7 +42,7 @@ impl Session {
     pub(crate) fn add_foreign_key(&self, table: Oid, spec: &ForeignKeySpec, check: bool) -> PgResult<()> {
         // Both tables' rows must stay as they are until the constraint is there for all.
         let access = Access::current(self)?;
-        let own = find_relation(&access, &spec.references.table, true)?;
+        let own = access.find_relation(&spec.references.table)?;
         let referenced = match own.filter(|found| found.oid == table) {
             Some(own) => own,
             None => self.lock_existing(&spec.references.table, LockMode::ShareRowExclusive)?,

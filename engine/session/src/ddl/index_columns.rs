@@ -1,11 +1,12 @@
 //! What an index is over: columns and expressions with their collations, operator classes and order
 //! (PostgreSQL's `ComputeIndexAttrs`).
 
+use super::stored_text::{canonical, shape_of, with_analysis};
 use crate::access::Access;
 use redoubt_analyze::query::{ColumnType, Expr};
 use redoubt_analyze::{
-    AnalyzeContext, DeparseContext, Params, References, TableShape, analyze_index_expression,
-    analyze_index_predicate, deparse_expr, index_column_name, references_of, resolve_collation,
+    References, analyze_index_expression, analyze_index_predicate, index_column_name, references_of,
+    resolve_collation,
 };
 use redoubt_catalog::ddl::NewIndexColumn;
 use redoubt_catalog::rows::PgOpclass;
@@ -30,37 +31,6 @@ pub(crate) struct IndexColumns {
     pub references: References,
     /// The condition of a partial index, as canonical text.
     pub predicate: Option<Arc<str>>,
-}
-
-/// A table's shape for the analysis of expressions about it.
-pub(crate) fn shape_of(table: &Relation) -> TableShape {
-    TableShape {
-        name: table.name.clone(),
-        relid: table.oid,
-        desc: table.desc.clone(),
-        row_type: table.class.reltype,
-    }
-}
-
-/// An expression as the catalogs keep it: names are qualified unless they are in `pg_catalog`.
-pub(crate) fn canonical(access: &Access<'_>, expr: &Expr, table: Option<&TableShape>) -> PgResult<Arc<str>> {
-    let env = access.env();
-    let context = DeparseContext { catalog: access.catalog(), env: &env, path: &[PG_CATALOG], pretty: false };
-    Ok(deparse_expr(expr, table, context)?.into())
-}
-
-/// Calls `analyze` with what a statement's expressions are analyzed against.
-pub(crate) fn with_analysis<T>(
-    access: &Access<'_>,
-    analyze: impl FnOnce(AnalyzeContext<'_>) -> PgResult<T>,
-) -> PgResult<T> {
-    let env = access.env();
-    analyze(AnalyzeContext {
-        catalog: access.catalog(),
-        env: &env,
-        path: &access.path,
-        params: Params::fixed(Vec::new()),
-    })
 }
 
 impl IndexColumns {

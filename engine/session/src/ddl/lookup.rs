@@ -25,7 +25,11 @@ impl Session {
         let mut locked = 0;
         loop {
             let access = Access::current(self)?;
-            let Some(found) = find_relation(&access, name, allowed)? else { return Ok(None) };
+            let found = match allowed {
+                true => access.find_relation(name)?,
+                false => Some(access.relation_named(name)?),
+            };
+            let Some(found) = found else { return Ok(None) };
             if found.oid == locked {
                 return Ok(Some(found));
             }
@@ -54,13 +58,4 @@ pub(crate) fn check_not_system(relation: &Relation) -> PgResult<()> {
     }
     let message = format!("permission denied: \"{}\" is a system catalog", relation.name);
     Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message))
-}
-
-/// The relation that a name stands for.
-pub(crate) fn find_relation(
-    access: &Access<'_>,
-    name: &ObjectName,
-    missing_allowed: bool,
-) -> PgResult<Option<Arc<Relation>>> {
-    if missing_allowed { access.find_relation(name) } else { access.relation_named(name).map(Some) }
 }

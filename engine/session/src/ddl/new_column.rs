@@ -2,9 +2,10 @@
 
 use super::check_constraint::CheckSpec;
 use super::foreign_key::ForeignKeySpec;
-use super::index_columns::{canonical, shape_of, with_analysis};
+use super::identity::IdentitySpec;
 use super::key_constraint::KeySpec;
 use super::serial::serial_type;
+use super::stored_text::{canonical, shape_of, with_analysis};
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_analyze::{
@@ -14,7 +15,7 @@ use redoubt_catalog::ddl::{Ddl, NewColumn, ObjectAddress};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Oid;
 use redoubt_sql::tree::{
-    ColumnConstraint, ColumnConstraintKind, ColumnDef, Expr, TableConstraint, TableConstraintKind,
+    ColumnConstraint, ColumnConstraintKind, ColumnDef, Expr, ObjectName, TableConstraint, TableConstraintKind,
 };
 
 /// What stands behind columns and between them, sorted by what it becomes.
@@ -24,6 +25,8 @@ pub(crate) struct Constraints {
     pub defaults: Vec<(usize, Expr)>,
     /// Serial columns: places and integer types.
     pub serials: Vec<(usize, Oid)>,
+    /// Identity columns.
+    pub identities: Vec<IdentitySpec>,
     /// CHECK.
     pub checks: Vec<CheckSpec>,
     /// PRIMARY KEY and UNIQUE.
@@ -52,32 +55,21 @@ impl Session {
             Some(integer) => (integer, -1),
             None => with_analysis(access, |context| resolve_type_name(type_name, context))?,
         };
-        let mut collation = access.catalog().type_info_must(type_oid)?.collation;
-        if let Some(name) = &column.collation {
-            if collation == 0 {
-                let name = access.catalog().format_type(type_oid, None, &access.path)?;
-                let message = format!("collations are not supported by type {name}");
-                return Err(PgError::new(code::DATATYPE_MISMATCH, message).at(Some(column.pos)));
-            }
-            collation = with_analysis(access, |context| resolve_collation(name, context))?;
-        }
+        let collation = column_collation(access, type_oid, column.collation.as_ref(), Some(column.pos))?;
         let mut new = NewColumn::new(column.name.as_str(), type_oid, typmod, collation);
         new.dimensions = type_name.array_bounds.len() as i32;
         let mut said = Said { serial: serial.is_some(), ..Said::default() };
         for constraint in &column.constraints {
             said.take(&mut new, column, constraint, at, table, constraints)?;
         }
-        if said.default.is_some() && new.generated != '\0' {
-            let message = format!(
-                "both default and generation expression specified for column \"{}\" of table \"{table}\"",
-                column.name.name
-            );
-            return Err(PgError::new(code::SYNTAX_ERROR, message).at(said.default));
-        }
+        said.check_exclusive(&new, column, table)?;
         if let Some(integer) = serial {
             constraints.serials.push((at, integer));
         }
-        new.not_null = said.not_null == Some(true) || serial.is_some();
+        if new.identity != '\0' && said.not_null == Some(false) {
+            return Err(conflicting_null(column, table).at(said.identity));
+        }
+        new.not_null = said.not_null == Some(true) || serial.is_some() || new.identity != '\0';
         Ok(new)
     }
 
@@ -109,12 +101,34 @@ impl Session {
     }
 }
 
+/// The collation of a column of a type: its own, or the one that is said.
+///
+/// # Errors
+/// `42804` for types that have none; `42704`.
+pub(super) fn column_collation(
+    access: &Access<'_>,
+    type_oid: Oid,
+    said: Option<&ObjectName>,
+    position: Option<usize>,
+) -> PgResult<Oid> {
+    let own = access.catalog().type_info_must(type_oid)?.collation;
+    let Some(name) = said else { return Ok(own) };
+    if own == 0 {
+        let name = access.catalog().format_type(type_oid, None, &access.path)?;
+        let message = format!("collations are not supported by type {name}");
+        return Err(PgError::new(code::DATATYPE_MISMATCH, message).at(position));
+    }
+    with_analysis(access, |context| resolve_collation(name, context))
+}
+
 /// What a column's constraints have said so far.
 #[derive(Default)]
 struct Said {
     serial: bool,
     not_null: Option<bool>,
     default: Option<usize>,
+    /// Where the column is said to be an identity.
+    identity: Option<usize>,
 }
 
 impl Said {
@@ -130,8 +144,7 @@ impl Said {
         let name = constraint.name.as_ref().map(|name| name.name.clone());
         let serial = self.serial;
         let again = |what: &str| {
-            let message =
-                format!("multiple {what} specified for column \"{}\" of table \"{table}\"", column.name.name);
+            let message = format!("multiple {what} for column \"{}\" of table \"{table}\"", column.name.name);
             // A serial column's own clauses stand nowhere in the text.
             let position = (!serial).then_some(constraint.pos);
             Err(PgError::new(code::SYNTAX_ERROR, message).at(position))
@@ -141,19 +154,26 @@ impl Said {
             ColumnConstraintKind::Null => self.say(false, column, constraint, table)?,
             ColumnConstraintKind::Default(expr) => {
                 if self.default.is_some() || self.serial {
-                    return again("default values");
+                    return again("default values specified");
                 }
                 self.default = Some(constraint.pos);
                 constraints.defaults.push((at, expr.clone()));
             }
             ColumnConstraintKind::Generated { expr } => {
                 if new.generated != '\0' {
-                    return again("generation clauses");
+                    return again("generation clauses specified");
                 }
                 new.generated = 's';
                 constraints.defaults.push((at, expr.clone()));
             }
-            ColumnConstraintKind::Identity { .. } => return Err(PgError::unsupported("identity columns")),
+            ColumnConstraintKind::Identity { always, options } => {
+                if new.identity != '\0' {
+                    return again("identity specifications");
+                }
+                new.identity = super::identity::letter(*always);
+                self.identity = Some(constraint.pos);
+                constraints.identities.push(IdentitySpec { at, options: options.clone() });
+            }
             ColumnConstraintKind::Check { expr, no_inherit } => constraints.checks.push(CheckSpec {
                 name,
                 expr: expr.clone(),
@@ -181,6 +201,20 @@ impl Said {
         Ok(())
     }
 
+    /// A column has its value from one source.
+    fn check_exclusive(&self, new: &NewColumn, column: &ColumnDef, table: &str) -> PgResult<()> {
+        let has_default = self.default.is_some() || self.serial;
+        let both = match (has_default, new.identity != '\0', new.generated != '\0') {
+            (true, true, _) => "default and identity",
+            (true, _, true) => "default and generation expression",
+            (_, true, true) => "identity and generation expression",
+            _ => return Ok(()),
+        };
+        let message =
+            format!("both {both} specified for column \"{}\" of table \"{table}\"", column.name.name);
+        Err(PgError::new(code::SYNTAX_ERROR, message).at(self.identity.or(self.default)))
+    }
+
     fn say(
         &mut self,
         not_null: bool,
@@ -189,16 +223,20 @@ impl Said {
         table: &str,
     ) -> PgResult<()> {
         if self.not_null.is_some_and(|said| said != not_null) || (self.serial && !not_null) {
-            let message = format!(
-                "conflicting NULL/NOT NULL declarations for column \"{}\" of table \"{table}\"",
-                column.name.name
-            );
             let position = (!self.serial).then_some(at.pos);
-            return Err(PgError::new(code::SYNTAX_ERROR, message).at(position));
+            return Err(conflicting_null(column, table).at(position));
         }
         self.not_null = Some(not_null);
         Ok(())
     }
+}
+
+fn conflicting_null(column: &ColumnDef, table: &str) -> PgError {
+    let message = format!(
+        "conflicting NULL/NOT NULL declarations for column \"{}\" of table \"{table}\"",
+        column.name.name
+    );
+    PgError::new(code::SYNTAX_ERROR, message)
 }
 
 impl Constraints {

@@ -17,8 +17,11 @@ impl Access<'_> {
         let catalog = self.catalog();
         match name.schema() {
             None => catalog.relation_in_path(&self.path, name.last().as_str()),
-            Some(schema) => match catalog.namespace_by_name(schema.as_str())? {
-                Some(namespace) => catalog.relation_by_name(namespace.oid, name.last().as_str()),
+            Some(schema) => match self.schema_oid(schema.as_str())? {
+                Some(namespace) => {
+                    self.check_schema_usage(namespace)?;
+                    catalog.relation_by_name(namespace, name.last().as_str())
+                }
                 None => Ok(None),
             },
         }
@@ -50,11 +53,9 @@ impl Access<'_> {
     /// # Errors
     /// `3F000` when there is none.
     pub(crate) fn schema_named(&self, name: &str) -> PgResult<Oid> {
-        let row = self.catalog().namespace_by_name(name)?;
-        let row = row.ok_or_else(|| {
+        self.schema_oid(name)?.ok_or_else(|| {
             PgError::new(code::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))
-        })?;
-        Ok(row.oid)
+        })
     }
 
     fn check_database_of(&self, name: &ObjectName) -> PgResult<()> {

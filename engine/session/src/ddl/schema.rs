@@ -29,7 +29,7 @@ impl Session {
     }
 
     /// Whether the current role may make schemas in the database.
-    fn check_may_create_in_database(&self, access: &Access<'_>) -> PgResult<()> {
+    pub(super) fn check_may_create_in_database(&self, access: &Access<'_>) -> PgResult<()> {
         if self.facts.superuser {
             return Ok(());
         }

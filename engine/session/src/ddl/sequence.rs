@@ -12,7 +12,7 @@ use redoubt_catalog::Relation;
 use redoubt_catalog::ddl::{Ddl, NewRelation, NewSequence, ObjectAddress};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, types};
-use redoubt_sql::tree::{AlterSequence, CreateSequence, ObjectName, Persistence, SequenceOption, TypeName};
+use redoubt_sql::tree::{AlterSequence, CreateSequence, ObjectName, SequenceOption, TypeName};
 use redoubt_txn::LockMode;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub(crate) struct SequenceToMake<'a> {
     pub namespace: Oid,
     pub name: &'a str,
     pub owner: Oid,
+    /// `pg_class.relpersistence`.
+    pub persistence: char,
     pub options: &'a [SequenceOption],
     /// The type unless the options say one.
     pub type_oid: Oid,
@@ -29,14 +31,9 @@ pub(crate) struct SequenceToMake<'a> {
 
 impl Session {
     pub(crate) fn create_sequence(&mut self, create: &CreateSequence) -> PgResult<()> {
-        match create.persistence {
-            Persistence::Permanent => {}
-            Persistence::Temporary => return Err(PgError::unsupported("temporary sequences")),
-            Persistence::Unlogged => return Err(PgError::unsupported("unlogged sequences")),
-        }
         self.ensure_transaction()?;
         let access = Access::current(self)?;
-        let place = self.place_for(&access, &create.name)?;
+        let place = self.place_for(&access, &create.name, create.persistence)?;
         if create.if_not_exists && access.catalog().relation_oid(place.namespace, &place.name)?.is_some() {
             self.note(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", place.name));
             return Ok(());
@@ -45,6 +42,7 @@ impl Session {
             namespace: place.namespace,
             name: &place.name,
             owner: self.facts.user_oid,
+            persistence: place.persistence,
             options: &create.options,
             type_oid: types::INT8,
             for_identity: false,
@@ -66,7 +64,8 @@ impl Session {
     ) -> PgResult<(Oid, Option<ObjectName>)> {
         let Definition { parameters, row, owned_by } =
             define(new.options, None, new.type_oid, new.for_identity, |name| sequence_type(access, name))?;
-        let relation = NewRelation::new('S', new.namespace, new.name, new.owner);
+        let mut relation = NewRelation::new('S', new.namespace, new.name, new.owner);
+        relation.persistence = new.persistence;
         let ddl = Ddl::new(access.store(), &access.path);
         let oid = ddl.create_sequence(&NewSequence { relation, parameters })?;
         let row = row.expect("a new sequence has a row to write");

@@ -54,6 +54,10 @@ impl Session {
         }
         check_not_system(table)?;
         let access = Access::current(self)?;
+        if table.persistence == 't' && access.own_temporary_schema() != Some(table.namespace) {
+            let message = "cannot truncate temporary tables of other sessions";
+            return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message));
+        }
         self.check_owner(&access, table)?;
         self.check_not_in_use(table, "TRUNCATE")
     }
@@ -135,7 +139,7 @@ impl Session {
     }
 
     /// Gives a table and its indexes new, empty storage.
-    fn empty(&self, table: Oid) -> PgResult<()> {
+    pub(crate) fn empty(&self, table: Oid) -> PgResult<()> {
         let access = Access::current(self)?;
         let relation = access.relation(table)?;
         let ddl = Ddl::new(access.store(), &access.path);

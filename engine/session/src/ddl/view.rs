@@ -1,13 +1,13 @@
 //! CREATE VIEW (PostgreSQL's src/backend/commands/view.c). A view's query is kept as the canonical text of
 //! its analyzed tree, with every name qualified, and read back whenever the view is used.
 
-use super::query_references::references_of_query;
+use super::stored_text::canonical_query;
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_analyze::query::{Query, TargetEntry};
-use redoubt_analyze::{AnalyzeContext, DeparseContext, Params, analyze_statement, deparse_query};
+use redoubt_analyze::{AnalyzeContext, Params, analyze_statement, references_of_query};
 use redoubt_catalog::Relation;
-use redoubt_catalog::ddl::{Ddl, NewColumn, NewRelation, ObjectAddress, PG_CATALOG};
+use redoubt_catalog::ddl::{Ddl, NewColumn, NewRelation, ObjectAddress, class};
 use redoubt_catalog::names::quote_identifier;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, parse_bool, types};
@@ -17,18 +17,22 @@ use std::sync::Arc;
 
 impl Session {
     pub(crate) fn create_view(&mut self, create: &CreateView) -> PgResult<()> {
-        match create.persistence {
-            Persistence::Permanent => {}
-            Persistence::Temporary => return Err(PgError::unsupported("temporary views")),
-            Persistence::Unlogged => {
-                let message = "views cannot be unlogged because they do not have storage";
-                return Err(PgError::new(code::SYNTAX_ERROR, message));
-            }
+        if create.persistence == Persistence::Unlogged {
+            let message = "views cannot be unlogged because they do not have storage";
+            return Err(PgError::new(code::SYNTAX_ERROR, message));
         }
         self.ensure_transaction()?;
-        let access = Access::current(self)?;
         let raw = if create.recursive { recursive_query(create)? } else { create.query.clone() };
-        let query = analyzed(&access, raw)?;
+        let query = loop {
+            let access = Access::current(self)?;
+            let query = analyzed(&access, raw.clone())?;
+            // What is read must not be renamed or dropped before the view says that it depends on it. A lock that is
+            // new may have been waited for: names may mean something else by then.
+            if !self.lock_referenced(&access, &references_of_query(&query))? {
+                break query;
+            }
+        };
+        let access = Access::current(self)?;
         let columns = view_columns(&access, create, &query)?;
         let options = view_options(&create.options, create.check_option)?;
         if options.iter().any(|option| option.starts_with("check_option="))
@@ -38,7 +42,16 @@ impl Session {
             return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).hint(reason));
         }
         let options = (!options.is_empty()).then_some(options);
-        let place = self.place_for(&access, &create.name)?;
+        let references = references_of_query(&query);
+        let mut persistence = create.persistence;
+        if persistence != Persistence::Temporary && self.uses_temporary(&access, &references)? {
+            self.note(
+                code::SUCCESSFUL_COMPLETION,
+                format!("view \"{}\" will be a temporary view", create.name.last().name),
+            );
+            persistence = Persistence::Temporary;
+        }
+        let place = self.place_for(&access, &create.name, persistence)?;
         let existing = match create.or_replace {
             true => access.catalog().relation_by_name(place.namespace, &place.name)?,
             false => None,
@@ -53,16 +66,38 @@ impl Session {
                 let owner = self.facts.user_oid;
                 let mut relation = NewRelation::new('v', place.namespace, &*place.name, owner);
                 relation.columns = columns.clone();
+                relation.persistence = place.persistence;
                 relation.options = options;
                 ddl.create_relation(&relation)?
             }
         };
         let names: Vec<Arc<str>> = columns.iter().map(|column| column.name.clone()).collect();
-        let env = access.env();
-        let context =
-            DeparseContext { catalog: access.catalog(), env: &env, path: &[PG_CATALOG], pretty: false };
-        let text = deparse_query(&query, Some(&names), context)?;
-        ddl.set_view_query(view, &text, &references_of_query(&query))
+        let text = canonical_query(&access, &query, &names)?;
+        ddl.set_view_query(view, &text, &references)
+    }
+
+    /// Locks the relations that a query reads; says whether some lock is new.
+    pub(super) fn lock_referenced(
+        &self,
+        access: &Access<'_>,
+        references: &[ObjectAddress],
+    ) -> PgResult<bool> {
+        let mut any_new = false;
+        for object in references.iter().filter(|object| object.class == class::RELATION && object.sub == 0) {
+            any_new |= self.lock_relation(access, object.object, LockMode::AccessShare)?;
+        }
+        Ok(any_new)
+    }
+
+    /// Whether a query reads something that goes with the session.
+    pub(super) fn uses_temporary(&self, access: &Access<'_>, references: &[ObjectAddress]) -> PgResult<bool> {
+        for object in references.iter().filter(|object| object.class == class::RELATION) {
+            let relation = access.catalog().relation_by_oid(object.object)?;
+            if relation.is_some_and(|relation| relation.persistence == 't') {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// OR REPLACE: the old columns stay as they are, new ones may follow.

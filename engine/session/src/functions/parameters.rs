@@ -72,6 +72,7 @@ fn set_config(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum>
 /// The schema that unqualified new objects go to.
 fn current_schema(env: &Env<'_>, _: &Context<'_>, _: &[Datum]) -> PgResult<Datum> {
     let Ok(oid) = env.access.creation_namespace() else { return Ok(Datum::Null) };
+    let Some(oid) = oid.or_else(|| env.access.own_temporary_schema()) else { return Ok(Datum::Null) };
     Ok(env.catalog.namespace_by_oid(oid)?.map_or(Datum::Null, |schema| Datum::Text(schema.nspname.clone())))
 }
 

@@ -97,6 +97,11 @@ fn look_after(instance: &Arc<Instance>, database: Oid, tables: &[(TableKey, Coun
             instance.counters.forget(*key);
             continue;
         };
+        if relation.persistence == 't' {
+            // Only its own session looks after a temporary table.
+            instance.counters.forget(*key);
+            continue;
+        }
         let (vacuum, analyze) = needs(instance, &relation, counted);
         if let Err(error) = session.look_after_table(&relation, vacuum, analyze) {
             session.abort();

@@ -53,10 +53,17 @@ impl Builder<'_> {
             let (outer_expr, inner_expr) = key_sides(clause, join)?;
             let equality = clause.equality.as_ref().expect("hash keys are equalities");
             let (outer_type, inner_type) = (outer_expr.ty().type_oid, inner_expr.ty().type_oid);
+            // The operator takes its operands as they were written; the outer one comes first here.
+            let operator = match clause.joins(&join.outer.relids, &join.inner.relids) {
+                Some(false) if outer_type != inner_type => {
+                    self.ctx.catalog.operator(equality.operator)?.map_or(0, |facts| facts.commutator)
+                }
+                _ => equality.operator,
+            };
             hash_keys.push(HashKey {
                 outer: self.compile(outer_expr)?,
                 inner: self.compile(inner_expr)?,
-                equality: self.key_equality(equality.operator, outer_type, inner_type)?,
+                equality: self.key_equality(operator, outer_type, inner_type)?,
                 outer_type,
                 inner_type,
             });
