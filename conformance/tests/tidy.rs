@@ -44,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("wire", &["session", "functions", "error", "page"]),
     ("conformance", &[]),
+    ("bench", &["conformance"]),
 ];
 
 /// Longest source file.

@@ -1,0 +1,176 @@
+//! `make bench`: Redoubt and PostgreSQL side by side, on one machine, in one run.
+//!
+//! Every cell (a load, a protocol, a number of clients) is run on every peer in turn, for several short rounds, and
+//! only ratios within a round are compared: the machine's mood changes between rounds, less within one. See
+//! `bench/README.md`.
+
+mod accounting;
+mod cell;
+mod chart;
+mod figures;
+mod idle;
+mod measurement;
+mod peer;
+mod pgbench;
+mod postgres;
+mod processes;
+mod recovery;
+mod redoubt;
+mod report;
+mod results;
+
+use cell::{Cell, Plan};
+use clap::Parser;
+use measurement::Measurement;
+use peer::{Peer, PeerName};
+use redoubt_conformance::Suite;
+use results::Results;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Redoubt beside PostgreSQL, in one run.
+#[derive(Parser, Debug)]
+struct Arguments {
+    /// Few cells and short rounds, for a first look.
+    #[arg(long)]
+    quick: bool,
+    /// Only cells and peers with one of these words in their names, separated by commas: `tpcb/simple/8`,
+    /// `select`, `redoubt-embedded`. Peers that are not named take part if no peer is.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Seconds of one round of one cell on one peer.
+    #[arg(long)]
+    seconds: Option<u32>,
+    /// Rounds.
+    #[arg(long)]
+    rounds: Option<u32>,
+    /// pgbench's scale.
+    #[arg(long)]
+    scale: Option<u32>,
+    /// Begin anew, whatever an interrupted run of the same commit and settings has left.
+    #[arg(long)]
+    fresh: bool,
+    /// Also kill -9 each peer after so many seconds of load, and measure how long it takes to be ready again.
+    #[arg(long, value_delimiter = ',')]
+    kill_after_seconds: Vec<u32>,
+    /// Where results go.
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(failed) => {
+            eprintln!("bench: {failed} transactions failed; the results name them");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs what was asked for; says how many transactions failed.
+fn run(arguments: &Arguments) -> Result<u64, String> {
+    let plan = Plan::new(
+        arguments.quick,
+        arguments.seconds,
+        arguments.rounds,
+        arguments.scale,
+        &arguments.kill_after_seconds,
+    );
+    let names: Vec<PeerName> = PeerName::chosen(&arguments.only);
+    let cells: Vec<Cell> = plan.cells(&arguments.only);
+    if cells.is_empty() && plan.kill_after_seconds.is_empty() {
+        return Err(format!("no cell is called {}", arguments.only.join(" or ")));
+    }
+    let suite = Suite::fetch()?;
+    let mut results = Results::open(&arguments.results, &plan, &suite.version, arguments.fresh)?;
+    let home = Home::new()?;
+    let mut peers = Vec::new();
+    for name in &names {
+        eprintln!("starting {name}");
+        peers.push(Peer::start(*name, &suite, &home.0.join(name.as_str()))?);
+    }
+    for peer in &mut peers {
+        if results.load_time(peer.name).is_none() {
+            eprintln!("loading {} at scale {}", peer.name, plan.scale);
+        }
+        let seconds = pgbench::load(&suite, peer, plan.scale)?;
+        results.note_load(peer, seconds)?;
+    }
+    measure_cells(&suite, &plan, &cells, &mut peers, &mut results)?;
+    for seconds in &plan.kill_after_seconds {
+        for peer in &mut peers {
+            if results
+                .recoveries()
+                .iter()
+                .any(|(name, after, _)| name == peer.name.as_str() && after == seconds)
+            {
+                continue;
+            }
+            eprintln!("kill -9 of {} after {seconds} s of load", peer.name);
+            let ready = recovery::measure(&suite, peer, *seconds, plan.clients_of_kill)?;
+            results.note_recovery(peer.name, *seconds, ready)?;
+        }
+    }
+    println!("{}", report::table(&results));
+    results.write_charts()?;
+    println!("results: {}", results.path().display());
+    Ok(results.failed())
+}
+
+fn measure_cells(
+    suite: &Suite,
+    plan: &Plan,
+    cells: &[Cell],
+    peers: &mut [Peer],
+    results: &mut Results,
+) -> Result<(), String> {
+    let total = plan.rounds as usize * cells.len() * peers.len();
+    let (mut done, started) = (0, Instant::now());
+    for round in 0..plan.rounds {
+        for cell in cells {
+            for peer in peers.iter_mut() {
+                if !results.has(cell, round, peer.name) {
+                    let progress = report::progress(done, total, started.elapsed());
+                    eprint!("\r\x1b[K{progress}  round {} {cell} {}", round + 1, peer.name);
+                    let measured = Measurement::take(suite, peer, cell, plan.seconds)?;
+                    results.note(cell, round, peer.name, measured)?;
+                }
+                done += 1;
+            }
+        }
+    }
+    eprintln!("\r\x1b[K{}", report::progress(done, total, started.elapsed()));
+    Ok(())
+}
+
+/// Where the peers' data is; removed at the end.
+struct Home(PathBuf);
+
+impl Home {
+    fn new() -> Result<Home, String> {
+        let path = redoubt_conformance::scratch_dir("bench");
+        open_to_all(&path)?;
+        Ok(Home(path))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            eprintln!("bench: {}: {error}", self.0.display());
+        }
+    }
+}
+
+/// PostgreSQL may run as another user than the bench.
+fn open_to_all(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
