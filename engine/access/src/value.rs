@@ -10,9 +10,9 @@
 //! 01 02       false, true              31 float8   35 time          39 interval
 //! 03          "char"                   32 xid8     36 timetz        3a uuid
 //! 04..06      int2 in 0 to 2 bytes     33 tid      37 timestamp     3b enum
-//! 08..0c      int4 in 0 to 4 bytes     40 numeric  42 bytea  44 array
+//! 08..0c      int4 in 0 to 4 bytes     40 numeric  42 bytea  44 array    46 jsonb
 //! 10..18      int8 in 0 to 8 bytes     41 text     43 bits   45 record    each: length, then so many bytes
-//! 20..24      oid in 0 to 4 bytes
+//! 20..24      oid in 0 to 4 bytes      3c macaddr  3d macaddr8   3e inet
 //! 28..2c      date in 0 to 4 bytes     50          reference to a value elsewhere, 10 bytes
 //!                                      80..ff      text of 0 to 127 bytes
 //! ```
@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{
-    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Interval, RecordValue, TidValue, TimeTz,
-    TupleDesc,
+    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Inet, Interval, Jsonb, RecordValue,
+    TidValue, TimeTz, TupleDesc,
 };
 
 mod numeric;
@@ -48,12 +48,18 @@ const TIMESTAMPTZ: u8 = 0x38;
 const INTERVAL: u8 = 0x39;
 const UUID: u8 = 0x3a;
 const ENUM: u8 = 0x3b;
+const MACADDR: u8 = 0x3c;
+const MACADDR8: u8 = 0x3d;
+const INET: u8 = 0x3e;
+/// The bytes of an `inet`: whether it is IPv6, the length of its network part, its address.
+const INET_BYTES: usize = 18;
 const NUMERIC: u8 = 0x40;
 const TEXT: u8 = 0x41;
 const BYTEA: u8 = 0x42;
 const BIT: u8 = 0x43;
 const ARRAY: u8 = 0x44;
 const RECORD: u8 = 0x45;
+const JSONB: u8 = 0x46;
 /// A reference to a value stored elsewhere, 10 bytes; the heap resolves it before anybody reads the row.
 pub(crate) const EXTERNAL: u8 = 0x50;
 const SHORT_TEXT: u8 = 0x80;
@@ -87,6 +93,12 @@ fn encode_nested(datum: &Datum, out: &mut Vec<u8>, depth: u32) -> PgResult<()> {
         Datum::Timestamp(value) => put(out, TIMESTAMP, &value.to_le_bytes()),
         Datum::TimestampTz(value) => put(out, TIMESTAMPTZ, &value.to_le_bytes()),
         Datum::Uuid(value) => put(out, UUID, value),
+        Datum::Macaddr(value) => put(out, MACADDR, value),
+        Datum::Macaddr8(value) => put(out, MACADDR8, value),
+        Datum::Inet(value) => {
+            put(out, INET, &[u8::from(value.is_v6), value.bits]);
+            out.extend(value.address);
+        }
         Datum::Tid(value) => {
             put(out, TID, &value.block.to_le_bytes());
             out.extend(value.slot.to_le_bytes());
@@ -131,6 +143,10 @@ fn encode_body(datum: &Datum, body: &mut Vec<u8>, depth: u32) -> PgResult<u8> {
             put_varint(body, u64::from(value.len_bits));
             body.extend_from_slice(&value.bytes);
             Ok(BIT)
+        }
+        Datum::Jsonb(value) => {
+            body.extend(value.to_bytes()?);
+            Ok(JSONB)
         }
         Datum::Array(array) => {
             put_varint(body, u64::from(array.elem_type));
@@ -244,10 +260,17 @@ impl<'a> Values<'a> {
                 oid: u32::from_le_bytes(self.array()?),
                 sort: f32::from_le_bytes(self.array()?),
             }),
+            MACADDR => Datum::Macaddr(self.array()?),
+            MACADDR8 => Datum::Macaddr8(self.array()?),
+            INET => self.inet()?,
             TEXT => Datum::Text(text(self.long()?)?),
             BYTEA => Datum::Bytea(self.long()?.into()),
             NUMERIC => numeric::decode(self.long()?)?,
             BIT => self.nested()?.bits()?,
+            JSONB => match Jsonb::from_bytes(self.long()?) {
+                Some(value) => Datum::Jsonb(Arc::new(value)),
+                None => return Err(damaged("a jsonb")),
+            },
             ARRAY => self.nested()?.array_value()?,
             RECORD => self.nested()?.record_value()?,
             _ => return Err(damaged("unknown tag")),
@@ -273,9 +296,12 @@ impl<'a> Values<'a> {
             FLOAT4 => 4,
             TID => 6,
             FLOAT8 | XID8 | LSN | TIME | TIMESTAMP | TIMESTAMPTZ | ENUM => 8,
+            MACADDR => 6,
+            MACADDR8 => 8,
+            INET => INET_BYTES,
             TIMETZ => 12,
             UUID | INTERVAL => 16,
-            NUMERIC..=RECORD => self.len()?,
+            NUMERIC..=JSONB => self.len()?,
             EXTERNAL => 10,
             _ => return Err(damaged("unknown tag")),
         };
@@ -366,6 +392,19 @@ impl<'a> Values<'a> {
             return Err(damaged("it is nested too deeply"));
         }
         Ok(Self { rest: self.long()?, depth: self.depth + 1 })
+    }
+
+    fn inet(&mut self) -> PgResult<Datum> {
+        let is_v6 = match self.byte()? {
+            0 => false,
+            1 => true,
+            _ => return Err(damaged("an address family")),
+        };
+        let value = Inet { is_v6, bits: self.byte()?, address: self.array()? };
+        if value.bits > if is_v6 { 128 } else { 32 } {
+            return Err(damaged("a network part too long"));
+        }
+        Ok(Datum::Inet(value))
     }
 
     fn bits(&mut self) -> PgResult<Datum> {

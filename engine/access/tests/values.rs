@@ -39,6 +39,13 @@ fn samples() -> Vec<Datum> {
         Datum::text("long ".repeat(1000)),
         Datum::Bytea(Arc::from(&[0u8, 255, 3][..])),
         Datum::Bit(Arc::new(BitString { len_bits: 11, bytes: Box::new([0xff, 0xe0]) })),
+        Datum::Macaddr([1, 2, 3, 4, 5, 6]),
+        Datum::Macaddr8([8; 8]),
+        io::input(types::INET, -1, "10.1.2.3/8", &PlainEnv::default()).unwrap(),
+        io::input(types::CIDR, -1, "::/0", &PlainEnv::default()).unwrap(),
+        io::input(types::JSONB, -1, r#"{"a": [1.50, null, true, "x"], "b": {}}"#, &PlainEnv::default())
+            .unwrap(),
+        io::input(types::JSONB, -1, "0", &PlainEnv::default()).unwrap(),
         Datum::Array(Arc::new(ArrayValue::empty(types::INT4))),
         Datum::Array(Arc::new(ArrayValue::vector(types::OID, vec![]))),
         Datum::Array(Arc::new(

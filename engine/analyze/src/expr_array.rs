@@ -180,7 +180,7 @@ impl Analyzer<'_> {
         let base = self.catalog.base_type(container.type_oid, container.typmod)?;
         let info = self.type_info(base.0)?;
         if matches!(base.0, types::JSONB) {
-            return Err(PgError::unsupported("subscripting of jsonb").at(Some(position)));
+            return self.jsonb_subscript(value, steps);
         }
         if info.elem == 0 {
             return Err(PgError::new(
@@ -223,6 +223,56 @@ impl Analyzer<'_> {
         let result = if slice { base.0 } else { element };
         let ty = ColumnType { typmod: base.1, collation: container.collation, ..self.plain_type(result)? };
         Ok(Expr::Subscript { arg: Box::new(value), indexes, slice, ty })
+    }
+
+    /// Subscripts of a `jsonb`: keys as text, indexes as integers (`jsonb_subscript_transform`).
+    fn jsonb_subscript(&mut self, value: Expr, steps: &[&ast::Indirection]) -> PgResult<Expr> {
+        let mut indexes = Vec::with_capacity(steps.len());
+        for step in steps {
+            let raw = match step {
+                ast::Indirection::Index(raw) => raw,
+                ast::Indirection::Slice(lower, upper) => {
+                    let position = upper.as_ref().or(lower.as_ref()).map(|bound| bound.location());
+                    let message = "jsonb subscript does not support slices";
+                    return Err(PgError::new(code::DATATYPE_MISMATCH, message).at(position));
+                }
+                _ => unreachable!("only subscripts are gathered"),
+            };
+            indexes.push((None, Some(self.jsonb_index(raw)?)));
+        }
+        let ty = self.plain_type(types::JSONB)?;
+        Ok(Expr::Subscript { arg: Box::new(value), indexes, slice: false, ty })
+    }
+
+    fn jsonb_index(&mut self, raw: &ast::Expr) -> PgResult<Expr> {
+        let (place, position) = (self.place(), raw.location());
+        let expr = self.expr(raw, place)?;
+        let source = expr.ty().type_oid;
+        if source == types::UNKNOWN {
+            let text =
+                self.coerce_to_target(expr, types::TEXT, -1, Coercion::Implicit, false, Some(position))?;
+            return text.ok_or_else(|| PgError::internal("a literal is no text"));
+        }
+        let mut found = None;
+        for target in [types::INT4, types::TEXT] {
+            let cast =
+                self.coerce_to_target(expr.clone(), target, -1, Coercion::Implicit, false, Some(position))?;
+            let Some(cast) = cast else { continue };
+            if found.replace(cast).is_some() {
+                let hint = "jsonb subscript must be coercible to only one type, integer or text.";
+                return Err(self.jsonb_index_error(source, position)?.hint(hint));
+            }
+        }
+        let hint = "jsonb subscript must be coercible to either integer or text.";
+        match found {
+            Some(index) => Ok(index),
+            None => Err(self.jsonb_index_error(source, position)?.hint(hint)),
+        }
+    }
+
+    fn jsonb_index_error(&self, source: Oid, position: usize) -> PgResult<PgError> {
+        let message = format!("subscript type {} is not supported", self.type_name(source)?);
+        Ok(PgError::new(code::DATATYPE_MISMATCH, message).at(Some(position)))
     }
 
     fn index(&mut self, raw: &ast::Expr) -> PgResult<Expr> {

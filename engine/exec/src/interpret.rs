@@ -95,6 +95,7 @@ impl<'a> Exec<'a> {
             collation: site.collation,
             arg_types: &site.arg_types,
             result_type: site.result_type,
+            result_desc: site.result_desc.as_ref(),
             variadic: site.variadic,
         }
     }

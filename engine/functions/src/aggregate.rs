@@ -104,21 +104,23 @@ pub(crate) type Finals = &'static [(&'static str, FinalFn)];
 pub(crate) type Combines = &'static [(&'static str, CombineFn)];
 
 static TRANSITIONS: LazyLock<FxHashMap<&'static str, TransFn>> = LazyLock::new(|| {
-    let families: [Transitions; 4] = [
+    let families: [Transitions; 5] = [
         crate::aggregate_simple::TRANSITIONS,
         crate::aggregate_numeric::TRANSITIONS,
         crate::aggregate_float::TRANSITIONS,
         crate::aggregate_collect::TRANSITIONS,
+        crate::json_build::TRANSITIONS,
     ];
     families.into_iter().flatten().copied().collect()
 });
 
 static FINALS: LazyLock<FxHashMap<&'static str, FinalFn>> = LazyLock::new(|| {
-    let families: [Finals; 4] = [
+    let families: [Finals; 5] = [
         crate::aggregate_simple::FINALS,
         crate::aggregate_numeric::FINALS,
         crate::aggregate_float::FINALS,
         crate::aggregate_collect::FINALS,
+        crate::json_build::FINALS,
     ];
     families.into_iter().flatten().copied().collect()
 });

@@ -93,6 +93,9 @@ by_value! {
     f64: Float8, "float8";
     TimeTz: TimeTz, "timetz";
     Interval: Interval, "interval";
+    [u8; 6]: Macaddr, "macaddr";
+    [u8; 8]: Macaddr8, "macaddr8";
+    crate::Inet: Inet, "inet";
 }
 
 by_newtype! {
@@ -131,6 +134,8 @@ by_reference! {
     Arc<ArrayValue>: Array, "array";
     RecordValue: Record, "record";
     crate::BitString: Bit, "bit";
+    crate::Jsonb: Jsonb, "jsonb";
+    crate::JsonPath: JsonPath, "jsonpath";
 }
 
 impl<'a> FromDatum<'a> for &'a Datum {
@@ -170,6 +175,7 @@ converted! {
     Numeric: value => Datum::Numeric(Arc::new(value));
     ArrayValue: value => Datum::Array(Arc::new(value));
     Arc<ArrayValue>: value => Datum::Array(value);
+    crate::Jsonb: value => Datum::Jsonb(Arc::new(value));
     crate::BitString: value => Datum::Bit(Arc::new(value));
     (): _value => Datum::Void;
 }

@@ -45,10 +45,14 @@ fn cmp_other(type_oid: Oid, a: &Datum, b: &Datum) -> Ordering {
         (Datum::TimestampTz(a), Datum::TimestampTz(b)) => a.cmp(b),
         (Datum::Interval(a), Datum::Interval(b)) => a.sort_key().cmp(&b.sort_key()),
         (Datum::Uuid(a), Datum::Uuid(b)) => a.cmp(b),
+        (Datum::Macaddr(a), Datum::Macaddr(b)) => a.cmp(b),
+        (Datum::Macaddr8(a), Datum::Macaddr8(b)) => a.cmp(b),
+        (Datum::Inet(a), Datum::Inet(b)) => a.order(b),
         (Datum::Enum(a), Datum::Enum(b)) => cmp_enum(a, b),
         (Datum::Numeric(a), Datum::Numeric(b)) => a.cmp(b),
         (Datum::Bytea(a), Datum::Bytea(b)) => a.cmp(b),
         (Datum::Bit(a), Datum::Bit(b)) => a.bytes.cmp(&b.bytes).then(a.len_bits.cmp(&b.len_bits)),
+        (Datum::Jsonb(a), Datum::Jsonb(b)) => a.compare(b),
         (Datum::Array(a), Datum::Array(b)) if type_oid == types::OIDVECTOR => {
             a.elems.len().cmp(&b.elems.len()).then_with(|| cmp_elems(types::OID, &a.elems, &b.elems))
         }
@@ -84,6 +88,7 @@ pub fn check_ordered(type_oid: Oid, env: &dyn crate::Env) -> PgResult<()> {
         type_oid,
         types::JSON
             | types::XML
+            | types::JSONPATH
             | types::POINT
             | types::LSEG
             | types::PATH
@@ -177,12 +182,18 @@ pub fn hash<H: Hasher>(type_oid: Oid, datum: &Datum, state: &mut H) {
         Datum::TimeTz(value) => value.sort_key().hash(state),
         Datum::Interval(value) => value.sort_key().hash(state),
         Datum::Uuid(value) => state.write(value),
+        Datum::Macaddr(value) => state.write(value),
+        Datum::Macaddr8(value) => state.write(value),
+        Datum::Inet(value) => state.write_u64(value.hash(crate::hash::Width::Long(0))),
         Datum::Enum(value) => state.write_u32(value.oid),
         Datum::Numeric(value) => value.hash(state),
         Datum::Text(value) if type_oid == types::BPCHAR => bpchar_key(value).hash(state),
         Datum::Text(value) => value.hash(state),
         Datum::Bytea(value) => value.hash(state),
         Datum::Bit(value) => value.hash(state),
+        Datum::Jsonb(value) => state.write_u64(value.hash(crate::hash::Width::Long(0))),
+        // It has no equality, so nothing hashes it.
+        Datum::JsonPath(_) => {}
         Datum::Array(array) => {
             for elem in &array.elems {
                 hash(array.elem_type, elem, state);

@@ -40,11 +40,22 @@ pub(crate) fn exceeds_timestamp(days: i32) -> bool {
     !date::is_infinite(days) && days >= TIMESTAMP_END_JULIAN - POSTGRES_EPOCH_JDATE
 }
 
+/// Orders a moment that no timestamp can hold, before the first or behind the last, and a timestamp: only
+/// an infinity is further out.
+fn beyond_timestamps(is_before: bool, other: i64) -> Ordering {
+    match (is_before, other) {
+        (true, EARLY) => Ordering::Greater,
+        (true, _) => Ordering::Less,
+        (false, LATE) => Ordering::Less,
+        (false, _) => Ordering::Greater,
+    }
+}
+
 /// Orders a date and a timestamp. A finite date too large for a timestamp is still less than
 /// infinity.
 fn date_vs_timestamp(days: i32, other: i64) -> Ordering {
     if exceeds_timestamp(days) {
-        return if other == LATE { Ordering::Less } else { Ordering::Greater };
+        return beyond_timestamps(false, other);
     }
     date_as_timestamp(days).cmp(&other)
 }
@@ -52,49 +63,20 @@ fn date_vs_timestamp(days: i32, other: i64) -> Ordering {
 /// As above for a moment: the date starts at midnight in the session's zone.
 fn date_vs_timestamptz(ctx: &CallContext<'_>, days: i32, other: i64) -> Ordering {
     if exceeds_timestamp(days) {
-        return if other == LATE { Ordering::Less } else { Ordering::Greater };
+        return beyond_timestamps(false, other);
     }
     let start = date_as_timestamp(days);
     if date::is_infinite(days) {
         return start.cmp(&other);
     }
-    match crate::timestamp::local_to_utc(start, &ctx.env.settings().timezone) {
-        Ok(moment) => moment.cmp(&other),
-        // Only the very ends of the range can leave it.
-        Err(_) if days < 0 => {
-            if other == EARLY {
-                Ordering::Greater
-            } else {
-                Ordering::Less
-            }
-        }
-        Err(_) => {
-            if other == LATE {
-                Ordering::Less
-            } else {
-                Ordering::Greater
-            }
-        }
-    }
+    timestamp_vs_timestamptz(ctx, start, other)
 }
 
 fn timestamp_vs_timestamptz(ctx: &CallContext<'_>, local: i64, other: i64) -> Ordering {
     match crate::timestamp::local_to_utc(local, &ctx.env.settings().timezone) {
         Ok(moment) => moment.cmp(&other),
-        Err(_) if local < 0 => {
-            if other == EARLY {
-                Ordering::Greater
-            } else {
-                Ordering::Less
-            }
-        }
-        Err(_) => {
-            if other == LATE {
-                Ordering::Less
-            } else {
-                Ordering::Greater
-            }
-        }
+        // Only the very ends of the range can leave it.
+        Err(_) => beyond_timestamps(local < 0, other),
     }
 }
 

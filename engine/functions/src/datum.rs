@@ -1,7 +1,7 @@
 //! SQL values.
 
 use crate::numeric::Numeric;
-use crate::{ArrayValue, Oid, RecordValue};
+use crate::{ArrayValue, Inet, JsonPath, Jsonb, Oid, RecordValue};
 use redoubt_error::{PgError, PgResult};
 use std::sync::Arc;
 
@@ -52,6 +52,12 @@ pub enum Datum {
     Interval(Interval),
     /// `uuid`
     Uuid([u8; 16]),
+    /// `macaddr`
+    Macaddr([u8; 6]),
+    /// `macaddr8`
+    Macaddr8([u8; 8]),
+    /// `inet` and `cidr`
+    Inet(Inet),
     /// A value of an enum type. It carries its sort position so that comparing needs no catalog.
     Enum(EnumValue),
     /// `numeric`
@@ -62,6 +68,10 @@ pub enum Datum {
     Bytea(Arc<[u8]>),
     /// `bit` and `varbit`
     Bit(Arc<BitString>),
+    /// `jsonb`
+    Jsonb(Arc<Jsonb>),
+    /// `jsonpath`
+    JsonPath(Arc<JsonPath>),
     /// Any array, `oidvector` and `int2vector`.
     Array(Arc<ArrayValue>),
     /// Any composite value, `record` included.
@@ -155,11 +165,16 @@ impl Datum {
             Datum::TimestampTz(_) => "timestamptz",
             Datum::Interval(_) => "interval",
             Datum::Uuid(_) => "uuid",
+            Datum::Macaddr(_) => "macaddr",
+            Datum::Macaddr8(_) => "macaddr8",
+            Datum::Inet(_) => "inet",
             Datum::Enum(_) => "enum",
             Datum::Numeric(_) => "numeric",
             Datum::Text(_) => "text",
             Datum::Bytea(_) => "bytea",
             Datum::Bit(_) => "bit",
+            Datum::Jsonb(_) => "jsonb",
+            Datum::JsonPath(_) => "jsonpath",
             Datum::Array(_) => "array",
             Datum::Record(_) => "record",
         }

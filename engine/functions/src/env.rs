@@ -269,6 +269,8 @@ pub struct CallContext<'a> {
     pub arg_types: &'a [Oid],
     /// The resolved result type, or 0.
     pub result_type: Oid,
+    /// The columns of a column definition list, for functions in FROM that return `record`.
+    pub result_desc: Option<&'a TupleDesc>,
     /// The call was written with the VARIADIC keyword: the last argument is an array.
     pub variadic: bool,
 }
@@ -276,7 +278,7 @@ pub struct CallContext<'a> {
 impl<'a> CallContext<'a> {
     /// A context without type information, for plain functions.
     pub fn new(env: &'a dyn Env) -> Self {
-        CallContext { env, collation: 0, arg_types: &[], result_type: 0, variadic: false }
+        CallContext { env, collation: 0, arg_types: &[], result_type: 0, result_desc: None, variadic: false }
     }
 
     /// The same context with the resolved types of a call.

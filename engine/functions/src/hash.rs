@@ -165,6 +165,7 @@ fn check_hashable(type_oid: Oid, env: &dyn Env, width: Width) -> PgResult<()> {
             | types::VARBIT
             | types::JSON
             | types::XML
+            | types::JSONPATH
             | types::POINT
             | types::LSEG
             | types::PATH
@@ -211,11 +212,15 @@ pub(crate) fn hash_value(type_oid: Oid, datum: &Datum, env: &dyn Env, width: Wid
         }
         Datum::TimeTz(value) => hash_i64(value.time_us, width) ^ hash_u32(value.zone_s as u32, width),
         Datum::Interval(value) => hash_i64(value.sort_key() as i64, width),
+        Datum::Macaddr(value) => hash_bytes(value, width),
+        Datum::Macaddr8(value) => hash_bytes(value, width),
+        Datum::Inet(value) => value.hash(width),
         Datum::Uuid(value) => hash_bytes(value, width),
         Datum::Numeric(value) => hash_numeric(value, width),
         Datum::Text(value) if type_oid == types::BPCHAR => hash_bytes(bpchar_key(value).as_bytes(), width),
         Datum::Text(value) => hash_bytes(value.as_bytes(), width),
         Datum::Bytea(value) => hash_bytes(value, width),
+        Datum::Jsonb(value) => value.hash(width),
         Datum::Array(value) if type_oid == types::OIDVECTOR => {
             let mut bytes = Vec::with_capacity(value.elems.len() * 4);
             for elem in &value.elems {
@@ -225,7 +230,9 @@ pub(crate) fn hash_value(type_oid: Oid, datum: &Datum, env: &dyn Env, width: Wid
         }
         Datum::Array(value) => hash_array(value, env, width)?,
         Datum::Record(value) => hash_record(value, env, width)?,
-        Datum::Bit(_) | Datum::Null | Datum::Void => return Err(datum.mismatch("a value with a hash")),
+        Datum::JsonPath(_) | Datum::Bit(_) | Datum::Null | Datum::Void => {
+            return Err(datum.mismatch("a value with a hash"));
+        }
     })
 }
 
@@ -287,6 +294,12 @@ builtins! {
     "hashint4extended" = hash_extended;
     "hashint8" = hash;
     "hashint8extended" = hash_extended;
+    "hashinet" = hash;
+    "hashinetextended" = hash_extended;
+    "hashmacaddr" = hash;
+    "hashmacaddrextended" = hash_extended;
+    "hashmacaddr8" = hash;
+    "hashmacaddr8extended" = hash_extended;
     "hashname" = hash;
     "hashnameextended" = hash_extended;
     "hashoid" = hash;

@@ -3,8 +3,8 @@
 use crate::array_io::ElementType;
 use crate::{Datum, Env, Oid, TypeRef, types};
 use crate::{
-    array_io, boolean, bytea, catalog_types, date, float, integer, interval, numeric_io, reg, system_types,
-    text, timestamp,
+    array_io, bit, boolean, bytea, catalog_types, date, float, inet, integer, interval, json_io, jsonpath,
+    macaddr, money, numeric_io, reg, system_types, text, timestamp,
 };
 use redoubt_error::{PgError, PgResult, code};
 
@@ -43,6 +43,16 @@ pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
         types::TIMESTAMP => &timestamp::TIMESTAMP_IO,
         types::TIMESTAMPTZ => &timestamp::TIMESTAMPTZ_IO,
         types::INTERVAL => &interval::INTERVAL_IO,
+        types::BIT => &bit::BIT_IO,
+        types::VARBIT => &bit::VARBIT_IO,
+        types::MONEY => &money::MONEY_IO,
+        types::MACADDR => &macaddr::MACADDR_IO,
+        types::MACADDR8 => &macaddr::MACADDR8_IO,
+        types::INET => &inet::INET_IO,
+        types::CIDR => &inet::CIDR_IO,
+        types::JSON => &json_io::JSON_IO,
+        types::JSONB => &json_io::JSONB_IO,
+        types::JSONPATH => &jsonpath::JSONPATH_IO,
         types::NUMERIC => &numeric_io::NUMERIC_IO,
         types::OID => &integer::OID_IO,
         types::XID => &integer::XID_IO,

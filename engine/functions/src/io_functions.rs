@@ -104,6 +104,11 @@ io_functions! {
     TIMESTAMPTZ: "timestamptz_in", "timestamptz_out", "timestamptz_send";
     INTERVAL: "interval_in", "interval_out", "interval_send";
     TIMETZ: "timetz_in", "timetz_out", "timetz_send";
+    MONEY: "cash_in", "cash_out", "cash_send";
+    MACADDR: "macaddr_in", "macaddr_out", "macaddr_send";
+    MACADDR8: "macaddr8_in", "macaddr8_out", "macaddr8_send";
+    INET: "inet_in", "inet_out", "inet_send";
+    CIDR: "cidr_in", "cidr_out", "cidr_send";
     BIT: "bit_in", "bit_out", "bit_send";
     VARBIT: "varbit_in", "varbit_out", "varbit_send";
     NUMERIC: "numeric_in", "numeric_out", "numeric_send";
@@ -117,6 +122,7 @@ io_functions! {
     PG_LSN: "pg_lsn_in", "pg_lsn_out", "pg_lsn_send";
     REGCONFIG: "regconfigin", "regconfigout", "regconfigsend";
     REGDICTIONARY: "regdictionaryin", "regdictionaryout", "regdictionarysend";
+    JSONPATH: "jsonpath_in", "jsonpath_out", "jsonpath_send";
     JSONB: "jsonb_in", "jsonb_out", "jsonb_send";
     REGNAMESPACE: "regnamespacein", "regnamespaceout", "regnamespacesend";
     REGROLE: "regrolein", "regroleout", "regrolesend";

@@ -76,6 +76,9 @@ fn encode_value(type_oid: Oid, datum: &Datum, out: &mut Vec<u8>) -> PgResult<()>
             out.extend_from_slice(&(value.sort_key() as u128 ^ (1 << 127)).to_be_bytes());
         }
         Datum::Uuid(value) => out.extend_from_slice(value),
+        Datum::Macaddr(value) => out.extend_from_slice(value),
+        Datum::Macaddr8(value) => out.extend_from_slice(value),
+        Datum::Inet(value) => value.encode_key(out),
         Datum::Enum(value) => {
             encode_float(f64::from(value.sort), out);
             out.extend_from_slice(&value.oid.to_be_bytes());
@@ -87,6 +90,7 @@ fn encode_value(type_oid: Oid, datum: &Datum, out: &mut Vec<u8>) -> PgResult<()>
             encode_bytes(&value.bytes, out);
             out.extend_from_slice(&value.len_bits.to_be_bytes());
         }
+        Datum::Jsonb(value) => value.encode_key(out),
         Datum::Array(value) => encode_array(type_oid, value, out)?,
         Datum::Record(value) => {
             for (attr, field) in value.desc.attrs.iter().zip(&value.fields) {
@@ -95,6 +99,7 @@ fn encode_value(type_oid: Oid, datum: &Datum, out: &mut Vec<u8>) -> PgResult<()>
                 }
             }
         }
+        Datum::JsonPath(_) => return Err(no_order(type_oid)),
         Datum::Null | Datum::Void => panic!("a {} has no key", datum.kind()),
     }
     Ok(())

@@ -54,7 +54,11 @@ fn quote_nullable(text: Option<&str>) -> String {
 
 /// The arguments from `first` on, or the elements of a VARIADIC array, with their types.
 /// `None` for a NULL array.
-fn spread(ctx: &CallContext<'_>, args: &[Datum], first: usize) -> PgResult<Option<Vec<(Datum, Oid)>>> {
+pub(crate) fn spread(
+    ctx: &CallContext<'_>,
+    args: &[Datum],
+    first: usize,
+) -> PgResult<Option<Vec<(Datum, Oid)>>> {
     if !ctx.variadic {
         let typed = |(at, value): (usize, &Datum)| Ok((value.clone(), ctx.arg_type(at)?));
         return args.iter().enumerate().skip(first).map(typed).collect::<PgResult<_>>().map(Some);

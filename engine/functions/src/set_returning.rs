@@ -18,6 +18,9 @@ pub(crate) type Family = &'static [(&'static str, SrfFn)];
 
 #[rustfmt::skip]
 static FAMILIES: &[Family] = &[
+    crate::json_get::SET_RETURNING,
+    crate::json_populate::SET_RETURNING,
+    crate::jsonpath_functions::SET_RETURNING,
     crate::regex_functions::SET_RETURNING,
     crate::series::SET_RETURNING,
     crate::timestamp_ops::SET_RETURNING,

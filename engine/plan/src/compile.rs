@@ -217,6 +217,7 @@ impl<'b, 'a> Compiler<'b, 'a> {
             let site = self.builder.site(CallSite {
                 arg_types: [from].into(),
                 result_type: domain,
+                result_desc: None,
                 collation: 0,
                 variadic: false,
                 proc_oid: 0,

@@ -63,6 +63,8 @@ pub struct CallSite {
     pub arg_types: Box<[Oid]>,
     /// The result's type.
     pub result_type: Oid,
+    /// The columns of a column definition list, for a function in FROM.
+    pub result_desc: Option<TupleDesc>,
     /// The collation the function runs under.
     pub collation: Oid,
     /// Written with VARIADIC, or an array was built for a VARIADIC parameter.

@@ -3,7 +3,7 @@
 use super::is_true;
 use crate::exec::Exec;
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_functions::{ArrayValue, Datum, Dimension, MAX_DIMENSIONS, element_count};
+use redoubt_functions::{ArrayValue, Datum, Dimension, Jsonb, MAX_DIMENSIONS, element_count};
 use redoubt_plan::program::{ArrayCast, ArrayOp, SubscriptOp};
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
@@ -66,6 +66,7 @@ pub(super) fn subscript(op: &SubscriptOp, frame: &[Datum]) -> PgResult<Datum> {
     let array = match container {
         Datum::Null => return Ok(Datum::Null),
         Datum::Array(array) => array,
+        Datum::Jsonb(value) => return jsonb_subscript(value, op, frame),
         _ => return Err(PgError::unsupported("subscripting a value that is no array")),
     };
     let subscript = |slot: Option<redoubt_plan::Slot>| -> PgResult<Option<Option<i32>>> {
@@ -90,6 +91,21 @@ pub(super) fn subscript(op: &SubscriptOp, frame: &[Datum]) -> PgResult<Datum> {
     }
     let subscripts: Vec<i32> = uppers.into_iter().flatten().collect();
     Ok(array.get(&subscripts).cloned().unwrap_or(Datum::Null))
+}
+
+/// `j['a'][0]`: NULL where the path leads nowhere.
+fn jsonb_subscript(value: &Jsonb, op: &SubscriptOp, frame: &[Datum]) -> PgResult<Datum> {
+    let mut found = value;
+    for (_, index) in &op.indexes {
+        let part = match index.map(|slot| &frame[slot.index()]) {
+            Some(Datum::Int4(index)) => found.at_step(&index.to_string()),
+            Some(Datum::Text(key)) => found.at_step(key),
+            _ => None,
+        };
+        let Some(part) = part else { return Ok(Datum::Null) };
+        found = part;
+    }
+    Ok(Datum::Jsonb(Arc::new(found.clone())))
 }
 
 fn slice(array: &ArrayValue, lowers: &[Option<i32>], uppers: &[Option<i32>]) -> PgResult<Datum> {

@@ -55,6 +55,7 @@ impl Compiler<'_, '_> {
         self.builder.site(CallSite {
             arg_types: call.arg_types.clone().into(),
             result_type: call.ty.type_oid,
+            result_desc: None,
             collation: call.input_collation,
             variadic: call.variadic,
             proc_oid: call.proc_oid,
@@ -159,6 +160,7 @@ impl Compiler<'_, '_> {
         let site = self.builder.site(CallSite {
             arg_types: arg_types.into(),
             result_type,
+            result_desc: None,
             collation: 0,
             variadic: false,
             proc_oid: 0,

@@ -200,6 +200,7 @@ impl Builder<'_> {
         let site = self.site(crate::program::CallSite {
             arg_types: [type_oid, type_oid].into(),
             result_type: redoubt_functions::types::BOOL,
+            result_desc: None,
             collation: item.expr.ty().collation,
             variadic: false,
             proc_oid: 0,

@@ -242,6 +242,7 @@ impl Builder<'_> {
         let site = self.site(CallSite {
             arg_types: site_types.into(),
             result_type: state_type,
+            result_desc: None,
             collation,
             variadic: false,
             proc_oid: 0,
@@ -279,6 +280,7 @@ impl Builder<'_> {
         let site = self.site(CallSite {
             arg_types: arg_types.into(),
             result_type: call.ty.type_oid,
+            result_desc: None,
             collation: call.input_collation,
             variadic: false,
             proc_oid: call.proc_oid,

@@ -175,6 +175,7 @@ impl Builder<'_> {
             self.site(CallSite {
                 arg_types: [left, right].into(),
                 result_type: redoubt_functions::types::BOOL,
+                result_desc: None,
                 collation: redoubt_functions::builtin_type(left).map_or(0, |info| info.collation),
                 variadic: false,
                 proc_oid: 0,

@@ -10,9 +10,10 @@ use crate::scan::*;
 use crate::slot::Slot;
 use redoubt_analyze::query::*;
 use redoubt_error::{PgError, PgResult};
-use redoubt_functions::{Datum, types};
+use redoubt_functions::{Attribute, Datum, TupleDesc, types};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 impl Builder<'_> {
     pub(super) fn create_scan(&mut self, level: &Level, path: &Path) -> PgResult<NodeId> {
@@ -218,9 +219,11 @@ impl Builder<'_> {
             let columns: Box<[Option<Slot>]> = (0..function.columns.len())
                 .map(|index| wanted.get(&(next_column + index)).copied())
                 .collect();
+            let names = &level.rtable[self.local_index[range]].column_names[next_column..];
             next_column += function.columns.len();
             let returned = function.call.ty().type_oid;
             let info = self.ctx.env.type_info(returned)?;
+            let first_site = self.call_sites.len();
             let composite = returned == types::RECORD || info.is_some_and(|info| info.typtype == 'c');
             let call = match &function.call {
                 Expr::Call(call) if call.returns_set => {
@@ -229,6 +232,11 @@ impl Builder<'_> {
                 }
                 other => ScanCall::Scalar(self.compile(other)?),
             };
+            if returned == types::RECORD && self.call_sites.len() > first_site {
+                // The call itself comes after those of its arguments.
+                let desc = described(names, &function.columns);
+                self.call_sites.last_mut().expect("a call was compiled").result_desc = Some(desc);
+            }
             scan_functions.push(ScanFunction { call, columns, composite });
         }
         let ordinality = with_ordinality.then(|| wanted.get(&next_column).copied()).flatten();
@@ -249,6 +257,7 @@ impl Builder<'_> {
         let site = self.site(CallSite {
             arg_types: call.arg_types.clone().into(),
             result_type: call.ty.type_oid,
+            result_desc: None,
             collation: call.input_collation,
             variadic: call.variadic,
             proc_oid: call.proc_oid,
@@ -308,4 +317,13 @@ fn named_desc(
         })
         .collect();
     redoubt_functions::TupleDesc::new(attrs)
+}
+
+/// The row that a function in FROM is expected to return.
+fn described(names: &[Arc<str>], columns: &[ColumnType]) -> TupleDesc {
+    let attr = |(name, column): (&Arc<str>, &ColumnType)| Attribute {
+        collation: column.collation,
+        ..Attribute::new(name.clone(), column.type_oid).with_typmod(column.typmod)
+    };
+    TupleDesc::new(names.iter().zip(columns).map(attr).collect::<Vec<_>>())
 }

@@ -85,6 +85,7 @@ impl Builder<'_> {
         let site = self.site(CallSite {
             arg_types: [key_type, key_type, offset, types::BOOL, types::BOOL].into(),
             result_type: types::BOOL,
+            result_desc: None,
             collation: key.expr.ty().collation,
             variadic: false,
             proc_oid: 0,
