@@ -11,18 +11,19 @@
 //! 03          "char"                   32 xid8     36 timetz        3a uuid
 //! 04..06      int2 in 0 to 2 bytes     33 tid      37 timestamp     3b enum
 //! 08..0c      int4 in 0 to 4 bytes     40 numeric  42 bytea  44 array    46 jsonb
-//! 10..18      int8 in 0 to 8 bytes     41 text     43 bits   45 record    each: length, then so many bytes
-//! 20..24      oid in 0 to 4 bytes      3c macaddr  3d macaddr8   3e inet
-//! 28..2c      date in 0 to 4 bytes     50          reference to a value elsewhere, 10 bytes
-//!                                      80..ff      text of 0 to 127 bytes
+//! 10..18      int8 in 0 to 8 bytes     41 text     43 bits   45 record   47 jsonpath   48 geometry
+//! 20..24      oid in 0 to 4 bytes      each of 40 to 48: length, then so many bytes
+//! 28..2c      date in 0 to 4 bytes     3c macaddr  3d macaddr8   3e inet
+//! 50          reference to a value elsewhere, 10 bytes
+//! 80..ff      text of 0 to 127 bytes
 //! ```
 
 use std::sync::Arc;
 
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{
-    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Inet, Interval, Jsonb, RecordValue,
-    TidValue, TimeTz, TupleDesc,
+    ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Geometry, Inet, Interval, JsonPath, Jsonb,
+    RecordValue, TidValue, TimeTz, TupleDesc,
 };
 
 mod numeric;
@@ -60,6 +61,8 @@ const BIT: u8 = 0x43;
 const ARRAY: u8 = 0x44;
 const RECORD: u8 = 0x45;
 const JSONB: u8 = 0x46;
+const JSONPATH: u8 = 0x47;
+const GEOMETRY: u8 = 0x48;
 /// A reference to a value stored elsewhere, 10 bytes; the heap resolves it before anybody reads the row.
 pub(crate) const EXTERNAL: u8 = 0x50;
 const SHORT_TEXT: u8 = 0x80;
@@ -147,6 +150,16 @@ fn encode_body(datum: &Datum, body: &mut Vec<u8>, depth: u32) -> PgResult<u8> {
         Datum::Jsonb(value) => {
             body.extend(value.to_bytes()?);
             Ok(JSONB)
+        }
+        Datum::JsonPath(path) => {
+            body.extend(path.to_string().into_bytes());
+            Ok(JSONPATH)
+        }
+        Datum::Geometry(value) => {
+            let (kind, numbers) = value.numbers();
+            body.push(kind);
+            numbers.iter().for_each(|number| body.extend(number.to_le_bytes()));
+            Ok(GEOMETRY)
         }
         Datum::Array(array) => {
             put_varint(body, u64::from(array.elem_type));
@@ -271,6 +284,11 @@ impl<'a> Values<'a> {
                 Some(value) => Datum::Jsonb(Arc::new(value)),
                 None => return Err(damaged("a jsonb")),
             },
+            JSONPATH => {
+                let path = std::str::from_utf8(self.long()?).ok().and_then(|text| JsonPath::parse(text).ok());
+                Datum::JsonPath(Arc::new(path.ok_or_else(|| damaged("a jsonpath"))?))
+            }
+            GEOMETRY => geometry(self.long()?)?,
             ARRAY => self.nested()?.array_value()?,
             RECORD => self.nested()?.record_value()?,
             _ => return Err(damaged("unknown tag")),
@@ -301,7 +319,7 @@ impl<'a> Values<'a> {
             INET => INET_BYTES,
             TIMETZ => 12,
             UUID | INTERVAL => 16,
-            NUMERIC..=JSONB => self.len()?,
+            NUMERIC..=GEOMETRY => self.len()?,
             EXTERNAL => 10,
             _ => return Err(damaged("unknown tag")),
         };
@@ -460,6 +478,14 @@ impl<'a> Values<'a> {
         let record = RecordValue { type_oid, desc: TupleDesc::new(attrs), fields: fields.into() };
         Ok(Datum::Record(Arc::new(record)))
     }
+}
+
+fn geometry(bytes: &[u8]) -> PgResult<Datum> {
+    let (kind, rest) = bytes.split_first().ok_or_else(|| damaged("a geometric value"))?;
+    let (numbers, left) = rest.as_chunks::<8>();
+    let numbers: Vec<f64> = numbers.iter().map(|number| f64::from_le_bytes(*number)).collect();
+    let value = Geometry::from_numbers(*kind, &numbers).filter(|_| left.is_empty());
+    value.map(|value| Datum::Geometry(Arc::new(value))).ok_or_else(|| damaged("a geometric value"))
 }
 
 fn text(bytes: &[u8]) -> PgResult<Arc<str>> {

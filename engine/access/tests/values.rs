@@ -46,6 +46,11 @@ fn samples() -> Vec<Datum> {
         io::input(types::JSONB, -1, r#"{"a": [1.50, null, true, "x"], "b": {}}"#, &PlainEnv::default())
             .unwrap(),
         io::input(types::JSONB, -1, "0", &PlainEnv::default()).unwrap(),
+        io::input(types::JSONPATH, -1, "strict $.a[*] ? (@ > 1)", &PlainEnv::default()).unwrap(),
+        io::input(types::POINT, -1, "(1,2)", &PlainEnv::default()).unwrap(),
+        io::input(types::LINE, -1, "{1,2,3}", &PlainEnv::default()).unwrap(),
+        io::input(types::PATH, -1, "[(1,2),(3,4),(5,6)]", &PlainEnv::default()).unwrap(),
+        io::input(types::CIRCLE, -1, "<(1,2),3>", &PlainEnv::default()).unwrap(),
         Datum::Array(Arc::new(ArrayValue::empty(types::INT4))),
         Datum::Array(Arc::new(ArrayValue::vector(types::OID, vec![]))),
         Datum::Array(Arc::new(

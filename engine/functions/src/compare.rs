@@ -192,8 +192,8 @@ pub fn hash<H: Hasher>(type_oid: Oid, datum: &Datum, state: &mut H) {
         Datum::Bytea(value) => value.hash(state),
         Datum::Bit(value) => value.hash(state),
         Datum::Jsonb(value) => state.write_u64(value.hash(crate::hash::Width::Long(0))),
-        // It has no equality, so nothing hashes it.
-        Datum::JsonPath(_) => {}
+        // They have no equality that could be hashed.
+        Datum::JsonPath(_) | Datum::Geometry(_) => {}
         Datum::Array(array) => {
             for elem in &array.elems {
                 hash(array.elem_type, elem, state);

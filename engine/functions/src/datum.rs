@@ -1,7 +1,7 @@
 //! SQL values.
 
 use crate::numeric::Numeric;
-use crate::{ArrayValue, Inet, JsonPath, Jsonb, Oid, RecordValue};
+use crate::{ArrayValue, Geometry, Inet, JsonPath, Jsonb, Oid, RecordValue};
 use redoubt_error::{PgError, PgResult};
 use std::sync::Arc;
 
@@ -72,6 +72,8 @@ pub enum Datum {
     Jsonb(Arc<Jsonb>),
     /// `jsonpath`
     JsonPath(Arc<JsonPath>),
+    /// `point`, `lseg`, `line`, `box`, `path`, `polygon` and `circle`
+    Geometry(Arc<Geometry>),
     /// Any array, `oidvector` and `int2vector`.
     Array(Arc<ArrayValue>),
     /// Any composite value, `record` included.
@@ -175,6 +177,7 @@ impl Datum {
             Datum::Bit(_) => "bit",
             Datum::Jsonb(_) => "jsonb",
             Datum::JsonPath(_) => "jsonpath",
+            Datum::Geometry(_) => "geometry",
             Datum::Array(_) => "array",
             Datum::Record(_) => "record",
         }

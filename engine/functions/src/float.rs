@@ -235,6 +235,17 @@ pub(crate) fn parse_float8(text: &str, type_name: &str) -> PgResult<f64> {
     parse_float(text, type_name, |digits| digits.parse().ok(), |value| value, (53, -1074))
 }
 
+/// Reads the `float8` at the start of a text, and the blanks around it; answers what follows.
+///
+/// # Errors
+/// `22003` as [`parse_float8`]; `None` when no number starts there.
+pub(crate) fn parse_float8_prefix(text: &str) -> PgResult<Option<(f64, &str)>> {
+    let number = text.trim_start_matches(is_c_space);
+    let Some((_, _, len)) = scan_number(number) else { return Ok(None) };
+    let value = parse_float8(&number[..len], "double precision")?;
+    Ok(Some((value, number[len..].trim_start_matches(is_c_space))))
+}
+
 /// Parses a `float4`; rounds once, from the text.
 ///
 /// # Errors

@@ -3,8 +3,8 @@
 use crate::array_io::ElementType;
 use crate::{Datum, Env, Oid, TypeRef, types};
 use crate::{
-    array_io, bit, boolean, bytea, catalog_types, date, float, inet, integer, interval, json_io, jsonpath,
-    macaddr, money, numeric_io, reg, system_types, text, timestamp,
+    array_io, bit, boolean, bytea, catalog_types, date, float, geometry, inet, integer, interval, json_io,
+    jsonpath, macaddr, money, numeric_io, reg, system_types, text, timestamp,
 };
 use redoubt_error::{PgError, PgResult, code};
 
@@ -52,6 +52,13 @@ pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
         types::CIDR => &inet::CIDR_IO,
         types::JSON => &json_io::JSON_IO,
         types::JSONB => &json_io::JSONB_IO,
+        types::POINT => &geometry::POINT_IO,
+        types::LSEG => &geometry::LSEG_IO,
+        types::LINE => &geometry::LINE_IO,
+        types::BOX => &geometry::BOX_IO,
+        types::PATH => &geometry::PATH_IO,
+        types::POLYGON => &geometry::POLYGON_IO,
+        types::CIRCLE => &geometry::CIRCLE_IO,
         types::JSONPATH => &jsonpath::JSONPATH_IO,
         types::NUMERIC => &numeric_io::NUMERIC_IO,
         types::OID => &integer::OID_IO,

@@ -122,6 +122,13 @@ io_functions! {
     PG_LSN: "pg_lsn_in", "pg_lsn_out", "pg_lsn_send";
     REGCONFIG: "regconfigin", "regconfigout", "regconfigsend";
     REGDICTIONARY: "regdictionaryin", "regdictionaryout", "regdictionarysend";
+    POINT: "point_in", "point_out", "point_send";
+    LSEG: "lseg_in", "lseg_out", "lseg_send";
+    LINE: "line_in", "line_out", "line_send";
+    BOX: "box_in", "box_out", "box_send";
+    PATH: "path_in", "path_out", "path_send";
+    POLYGON: "poly_in", "poly_out", "poly_send";
+    CIRCLE: "circle_in", "circle_out", "circle_send";
     JSONPATH: "jsonpath_in", "jsonpath_out", "jsonpath_send";
     JSONB: "jsonb_in", "jsonb_out", "jsonb_send";
     REGNAMESPACE: "regnamespacein", "regnamespaceout", "regnamespacesend";

@@ -189,6 +189,16 @@ fn priority(step: &Step) -> u8 {
     }
 }
 
+impl JsonPath {
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// `42601` and `22P02` for malformed text.
+    pub fn parse(text: &str) -> PgResult<Self> {
+        parse(text)
+    }
+}
+
 impl std::fmt::Display for JsonPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = String::new();

@@ -99,7 +99,7 @@ fn encode_value(type_oid: Oid, datum: &Datum, out: &mut Vec<u8>) -> PgResult<()>
                 }
             }
         }
-        Datum::JsonPath(_) => return Err(no_order(type_oid)),
+        Datum::JsonPath(_) | Datum::Geometry(_) => return Err(no_order(type_oid)),
         Datum::Null | Datum::Void => panic!("a {} has no key", datum.kind()),
     }
     Ok(())

@@ -46,6 +46,10 @@ mod format_number;
 mod format_number_picture;
 mod format_number_scan;
 mod format_picture;
+mod geometry;
+mod geometry_circles;
+mod geometry_points;
+mod geometry_shapes;
 mod hash;
 mod inet;
 mod inet_text;
@@ -118,6 +122,7 @@ pub use composite::{ArrayValue, Dimension, MAX_ARRAY_SIZE, MAX_DIMENSIONS, Recor
 pub use datum::{BitString, Datum, EnumValue, Interval, TidValue, TimeTz};
 pub use descriptor::{Attribute, TupleDesc};
 pub use env::{ByteaOutput, CallContext, DateFormat, DateOrder, Env, IntervalStyle, RegKind, Settings};
+pub use geometry::{Geometry, Point};
 pub use inet::Inet;
 pub use jsonb::Jsonb;
 pub use jsonb_set::assign_jsonb;
