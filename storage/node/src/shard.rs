@@ -116,8 +116,8 @@ pub struct Shard<S: Storage> {
     starved: Cell<bool>,
     /// It is in the log that the page stores have switched.
     switch_noted: Signal,
-    /// The background loop waits for positions to be persisted.
-    awaits_positions: Cell<bool>,
+    /// The background loop waits for positions to be persisted, or for a segment to get what it lacks.
+    awaits_progress: Cell<bool>,
     /// A peer's records were taken in; more may be missing.
     was_filled: Cell<bool>,
     /// Looks at peers so far: they take turns.

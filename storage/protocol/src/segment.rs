@@ -421,6 +421,28 @@ impl SegmentCore {
         self.check_order();
     }
 
+    /// Every intent of positions alone up to and including `upto` is durable. They may overtake records, which wait
+    /// for space that perhaps nothing but positions can free.
+    pub fn on_positions_persisted(&mut self, upto: PersistToken) {
+        if self.health == Health::LogDead {
+            return;
+        }
+        let mut origin = None;
+        for at in (0..self.unflushed.len()).rev() {
+            let done = self.unflushed[at];
+            if done.token > upto || done.first > Lsn::ZERO {
+                continue;
+            }
+            self.unflushed.remove(at);
+            if done.positions.volume_epoch == self.promised.volume_epoch {
+                self.persist_positions(done.positions);
+                origin = origin.or(Some(done.from));
+            }
+        }
+        origin.into_iter().for_each(|origin| self.send_ack(origin));
+        self.check_order();
+    }
+
     fn answer_persisted(&mut self, origin: Option<Origin>) {
         let moved = self.links.advance(self.bugs.has(Planted::SclOverGaps));
         if let Some(origin) = origin {
@@ -494,11 +516,22 @@ impl SegmentCore {
         self.out_of_space = out_of_space;
     }
 
-    /// Durable page images now include records up to here; never beyond `coalesce_limit`.
-    ///
-    /// # Panics
-    /// When they include a record that recovery could still void.
+    /// Durable page images now include every record up to here, which no recovery can void any more. Records that
+    /// this segment lacked are among them when the images were made of a neighbour's: it holds those then, in that
+    /// form, and goes on from there.
     pub fn on_coalesced(&mut self, upto: Lsn) {
+        if upto > self.persisted.vdl {
+            // A neighbour said so, and the log does not have it yet. The images have: a restart finds it in them.
+            self.persisted.vdl = upto;
+            self.persisted.pg_tail = upto;
+            self.heard.vdl = self.heard.vdl.max(upto);
+            self.heard.pg_tail = self.heard.pg_tail.max(upto);
+        }
+        if upto > self.links.scl() {
+            self.links.jump_to(upto, self.persisted.vdl);
+            self.writer.into_iter().for_each(|writer| self.send_ack(writer));
+            self.join_if_reached();
+        }
         self.coalesced = self.coalesced.max(upto);
         self.check_order();
     }

@@ -185,24 +185,9 @@ async fn receive_into(mut stream: crate::frames::FrameReader, link: &NodeLink) -
         if let Err(error) = stream.read(&mut messages).await {
             return error;
         }
-        if !messages.iter().all(may_node_say) {
+        if messages.iter().any(Message::is_to_segment) {
             return LinkError::Rules("a node does not say that to a writer");
         }
         link.receiver.deliver(&mut messages);
     }
-}
-
-/// Whether a message is one that nodes send to a writer.
-fn may_node_say(message: &Message) -> bool {
-    matches!(
-        message,
-        Message::AppendAck(_)
-            | Message::Refused(_)
-            | Message::PageReply(_)
-            | Message::SealReport(_)
-            | Message::HistoryWritten(_)
-            | Message::MembershipWritten(_)
-            | Message::Records(_)
-            | Message::Status(_)
-    )
 }

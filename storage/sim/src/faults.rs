@@ -80,11 +80,26 @@ pub struct FaultPlan {
     /// so a segment that has fallen behind by more than a log cannot come back: such seeds have no faults by which
     /// one does, and only they have disks that are full, where nodes give up what they can.
     pub is_tight: bool,
+    /// Whether it is one small log for the nodes of all hosts, as in the embedded cluster. Segments that share it
+    /// never fall behind by more than it holds, so their host may be killed while it goes round.
+    pub is_together: bool,
 }
 
 /// The faults of seeds with small logs.
 const IN_TIGHT_LOGS: &[Fault] =
     &[Fault::Duplicate, Fault::ReadError, Fault::DiskFull, Fault::WriterKill, Fault::Takeover];
+
+/// Those of seeds with one small log for all nodes.
+const IN_ONE_TIGHT_LOG: &[Fault] = &[
+    Fault::Duplicate,
+    Fault::Kill,
+    Fault::FlushError,
+    Fault::WriteError,
+    Fault::ReadError,
+    Fault::DiskFull,
+    Fault::WriterKill,
+    Fault::Takeover,
+];
 
 impl FaultPlan {
     /// Draws the faults of a seed; those in `without` are left out, and change nothing about the others.
@@ -93,15 +108,20 @@ impl FaultPlan {
         // Some seeds are calm and some are storms: with the same weights everywhere bugs hide.
         let likely = [250, 450, 650][rng.below(3)];
         let is_tight = rng.permille(250);
+        let is_together = is_tight && Rng::new(seed, 10).permille(400);
         let mut strength = BTreeMap::new();
         for fault in Fault::ALL {
             let (is_on, how) = (rng.permille(likely), 1 + rng.below(3) as u64);
-            let fits = if is_tight { IN_TIGHT_LOGS.contains(fault) } else { *fault != Fault::DiskFull };
+            let fits = match (is_tight, is_together) {
+                (true, true) => IN_ONE_TIGHT_LOG.contains(fault),
+                (true, false) => IN_TIGHT_LOGS.contains(fault),
+                (false, _) => *fault != Fault::DiskFull,
+            };
             if is_on && fits && !without.contains(fault) {
                 strength.insert(*fault, how);
             }
         }
-        FaultPlan { strength, is_tight }
+        FaultPlan { strength, is_tight, is_together }
     }
 
     /// How strong a fault is; zero when the seed does not have it.

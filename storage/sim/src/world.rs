@@ -26,6 +26,10 @@ pub(crate) const ZONES: u16 = 3;
 /// Chunks of a log in which no run gives anything up.
 const ROOMY_CHUNKS: u64 = 100;
 
+/// LSNs above the allocation base when all nodes share one small log. Six copies of what is not durable yet lie in it:
+/// a volume lets a shard fetch little at a time, all six of a batch together, where the simulation sends to each.
+const TOGETHER_LIMIT: u64 = 150;
+
 /// What a seed draws about the cluster, besides faults.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -57,6 +61,7 @@ impl Shape {
         let node = NodeId::new;
         let layout = if plan.strength(Fault::Wipe) > 0 { 0 } else { rng.below(10) };
         let hosts = match layout {
+            _ if plan.is_together => vec![(0..NODES).map(node).collect()],
             0..=6 => (0..NODES).map(|n| vec![node(n)]).collect(),
             7..=8 => (0..ZONES).map(|z| vec![node(z), node(z + ZONES)]).collect(),
             _ => vec![(0..NODES).map(node).collect()],
@@ -67,7 +72,7 @@ impl Shape {
             hosts,
             groups: rng.between(1, 4) as u32,
             segment_pages: [3, 8, 16][rng.below(3)],
-            allocation_limit: [150, 600, 5000][rng.below(3)],
+            allocation_limit: if plan.is_together { TOGETHER_LIMIT } else { [150, 600, 5000][rng.below(3)] },
             chunks: if is_tight { [5, 8, 12][rng.below(3)] } else { ROOMY_CHUNKS },
             padding: if is_busy { 3500 } else { [20, 400][rng.below(2)] },
             work_us: if is_busy { 400 } else { [500, 1000, 3000][rng.below(3)] },

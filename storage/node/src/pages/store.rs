@@ -182,6 +182,16 @@ impl<D: PageDevice> PageStore<D> {
         Ok(Some(image))
     }
 
+    /// The checksum that the image of a page must have, or nothing when there is no image. Two stores with the same one
+    /// have the same image. The image itself is not read.
+    ///
+    /// # Errors
+    /// `Lost` when a node of the index cannot be read.
+    pub async fn checksum(&self, page: PageId) -> Result<Option<u32>, StoreError> {
+        let _reading = self.begin_reading();
+        Ok(self.locate(page).await?.map(|found| found.checksum))
+    }
+
     /// Keeps every slot that is current now from being used again while the result exists.
     pub fn begin_reading(&self) -> Reading {
         let sequence = self.sequence();

@@ -12,7 +12,7 @@ use redoubt_page::{Lsn, PageId, PgId};
 use redoubt_protocol::RequestId;
 
 use super::imaging::Outcome;
-use super::{RESERVED_CHUNKS, Shard};
+use super::{Node, RESERVED_CHUNKS, Shard};
 use crate::error::ShardError;
 use crate::log::ring::Chunk;
 use crate::pages::error::StoreError;
@@ -26,7 +26,7 @@ type Limits = BTreeMap<PgId, Lsn>;
 enum Blocked {
     /// VDL and read floor are not known to have reached this.
     ByPositions(Lsn),
-    /// A segment lacks records.
+    /// Every segment lacks records.
     ByGap,
 }
 
@@ -111,12 +111,14 @@ impl<S: Storage> Shard<S> {
             Ok(limits) => limits,
             Err(Blocked::ByPositions(lsn)) => {
                 // A newer VDL or read floor is needed. When it has been persisted, this is tried again.
-                self.awaits_positions.set(true);
+                self.awaits_progress.set(true);
                 self.handle.want_positions(lsn);
                 return Ok(false);
             }
-            // Gossip closes the gap, and then this is tried again.
-            Err(Blocked::ByGap) => return Ok(false),
+            Err(Blocked::ByGap) => {
+                self.awaits_progress.set(true);
+                return Ok(false);
+            }
         };
         let (pages, applied) = self.pages_of(&chunk, &limits).await?;
         let lap = chunk.lap;
@@ -133,39 +135,64 @@ impl<S: Storage> Shard<S> {
     }
 
     /// How far each group in the chunk may be made into images, if that is as far as the chunk goes.
+    ///
+    /// A segment that holds less than its neighbours in the shard does not hold them up: it is given their images,
+    /// and counts from there.
     fn limits(&self, chunk: &Chunk) -> Result<Limits, Blocked> {
         let mut limits = Limits::new();
-        let told_floor = self.handle.read_floor();
         for (pg, _, high) in chunk.ranges() {
+            let Some(best) = self.furthest(pg, high)? else { continue };
+            // Above that there is nothing but what was voided, or never counted anywhere.
+            let needed = high.min(best);
             for node in &self.nodes {
-                let by_group = node.by_group.borrow();
-                let segments = node.segments.borrow();
-                let Some(core) = by_group.get(&pg).and_then(|segment| segments.get(segment)) else {
-                    continue;
-                };
-                // Above SCL there is either what waits for a gap to close, or what was voided.
-                let has_gap = core.waiting().next().is_some();
-                let needed = if has_gap { high } else { high.min(core.scl()) };
-                // The floor is the living readers' promise, good from when it is heard. A node that restarts
-                // without it may be asked for less, and finds its images too new to answer.
-                let floor = core.status(RequestId::new(0)).read_floor.max(told_floor);
-                let persisted = core.persisted_positions().vdl;
-                // Under a recovery nobody's read points are left: reads of older epochs are refused, and the
-                // next writer begins at a VDL not below this one. Waiting for it to raise the floor would be for
-                // ever when its copies are what the space is wanted for.
-                let is_recovering = core.control().volume_epoch > core.control().history.epoch();
-                let known = if is_recovering { persisted } else { persisted.min(floor) };
-                if core.scl() < needed {
-                    return Err(Blocked::ByGap);
-                }
+                let Some(known) = self.known_to_stay(node, pg) else { continue };
                 if known < needed {
                     return Err(Blocked::ByPositions(needed));
                 }
-                let lowest = limits.entry(pg).or_insert(Lsn::MAX);
-                *lowest = (*lowest).min(known).min(core.scl());
+                let lowest = limits.entry(pg).or_insert(best);
+                *lowest = (*lowest).min(known);
             }
         }
         Ok(limits)
+    }
+
+    /// The highest SCL of a group among the nodes whose images can be gone on from. Nothing when no node holds the
+    /// group; blocked while somebody holds records up to `high` that none of these can link.
+    fn furthest(&self, pg: PgId, high: Lsn) -> Result<Option<Lsn>, Blocked> {
+        let (mut best, mut top): (Option<Lsn>, Lsn) = (None, Lsn::ZERO);
+        for node in &self.nodes {
+            let (by_group, segments) = (node.by_group.borrow(), node.segments.borrow());
+            let Some(core) = by_group.get(&pg).and_then(|segment| segments.get(segment)) else { continue };
+            let waits = core.waiting().map(|(first, last, _)| if first <= high { last } else { Lsn::ZERO });
+            top = waits.fold(top.max(core.scl()), Lsn::max);
+            if !node.needs_rebuild.get() {
+                best = best.max(Some(core.scl()));
+            }
+        }
+        match best {
+            _ if top > best.unwrap_or_default() && high > best.unwrap_or_default() => Err(Blocked::ByGap),
+            best => Ok(best),
+        }
+    }
+
+    /// Up to where no recovery can void a group's records, and no reader asks for less, as a node knows durably; nothing
+    /// of one that is to have no part in the images.
+    fn known_to_stay(&self, node: &Node<S>, pg: PgId) -> Option<Lsn> {
+        let (by_group, segments) = (node.by_group.borrow(), node.segments.borrow());
+        let core = by_group.get(&pg).and_then(|segment| segments.get(segment))?;
+        if core.scl() < self.contained_anywhere(pg) {
+            // It is adrift, and serves nothing of the group until it has all of it.
+            return None;
+        }
+        // The floor is the living readers' promise, good from when it is heard. A node that restarts without it may
+        // be asked for less, and finds its images too new to answer.
+        let floor = core.status(RequestId::new(0)).read_floor.max(self.handle.read_floor());
+        let persisted = core.persisted_positions().vdl;
+        // Under a recovery nobody's read points are left: reads of older epochs are refused, and the next writer
+        // begins at a VDL not below this one. Waiting for it to raise the floor would be for ever when its copies are
+        // what the space is wanted for.
+        let is_recovering = core.control().volume_epoch > core.control().history.epoch();
+        Some(if is_recovering { persisted } else { persisted.min(floor) })
     }
 
     /// The pages with records in the chunk, and what will be contained in the images once they all are up to
@@ -183,7 +210,13 @@ impl<S: Storage> Shard<S> {
         let group_of = |page: PageId| self.group_of(page, limits);
         for entry in self.log.entries(chunk).await? {
             let Some(pg) = group_of(entry.page) else { continue };
-            if entry.lsn > limits[&pg] || self.is_voided_anywhere(pg, entry.lsn) {
+            if entry.lsn > limits[&pg] {
+                // Giving up the chunk would lose it.
+                let is_counted = entry.copies.slots().any(|slot| self.counts(slot, pg, entry.lsn));
+                assert!(!is_counted, "record {} counts and is above the limit", entry.lsn);
+                continue;
+            }
+            if self.is_voided_anywhere(pg, entry.lsn) {
                 continue;
             }
             pages.insert(entry.page, (pg, limits[&pg]));
@@ -203,6 +236,14 @@ impl<S: Storage> Shard<S> {
             }
         }
         Ok((pages, applied))
+    }
+
+    /// Whether the segment of a node holds this record, linked to all before it: whoever asks it is promised it.
+    fn counts(&self, slot: usize, pg: PgId, lsn: Lsn) -> bool {
+        let node = &self.nodes[slot];
+        let (by_group, segments) = (node.by_group.borrow(), node.segments.borrow());
+        let core = by_group.get(&pg).and_then(|segment| segments.get(segment));
+        core.is_some_and(|core| lsn <= core.scl() && !core.control().history.is_voided(lsn))
     }
 
     /// Has it written to the log how far the page stores have come, before the records are given up that an older

@@ -159,7 +159,7 @@ impl<S: Storage> Shard<S> {
             starved: Default::default(),
             switch_noted: Default::default(),
             is_running: Default::default(),
-            awaits_positions: Default::default(),
+            awaits_progress: Default::default(),
             was_filled: Default::default(),
             gossip_round: Default::default(),
             closed: Default::default(),

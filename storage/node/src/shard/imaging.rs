@@ -1,6 +1,7 @@
 //! Making page images current on every node of the shard.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use futures_util::future::join_all;
 use redoubt_io::Storage;
@@ -78,16 +79,19 @@ impl<S: Storage> Shard<S> {
         self.switch(imaging.staged, &applied).await
     }
 
-    /// The page as of the limit, sealed, unless the images have all of that already. Made of the first node's
-    /// copies that are undamaged; nodes at the same LSN hold identical bytes.
+    /// The page as of the limit, sealed, unless all images have all of that already. Made of the first node's
+    /// copies that are undamaged; nodes at the same LSN hold identical bytes. That one node has nothing newer to make
+    /// says nothing of the others: a crash may have come when some stores had switched, or one may have been full.
     async fn image_for_all(&self, pg: PgId, page: PageId, limit: Lsn) -> Result<Image, ShardError> {
         let mut any_damage = false;
         for slot in 0..self.nodes.len() {
-            if self.nodes[slot].needs_rebuild.get() || !self.nodes[slot].by_group.borrow().contains_key(&pg) {
+            if self.nodes[slot].needs_rebuild.get() || !self.holds(slot, pg, limit) {
                 continue;
             }
             match self.image_from(slot, pg, page, limit).await {
-                Ok((_, false)) if !any_damage => return Ok(Image::Same),
+                Ok((_, false)) if !any_damage && self.is_alike(slot, pg, page).await? => {
+                    return Ok(Image::Same);
+                }
                 Ok((mut image, _)) => {
                     image.seal(page);
                     return Ok(Image::Newer(image));
@@ -101,6 +105,34 @@ impl<S: Storage> Shard<S> {
         }
         self.count(|counters| counters.damage_unrepairable += 1);
         Ok(Image::Unmakable)
+    }
+
+    /// Whether a node's segment holds every record of a group up to here.
+    fn holds(&self, slot: usize, pg: PgId, upto: Lsn) -> bool {
+        let node = &self.nodes[slot];
+        let (by_group, segments) = (node.by_group.borrow(), node.segments.borrow());
+        let core = by_group.get(&pg).and_then(|segment| segments.get(segment));
+        core.is_some_and(|core| core.scl() >= upto)
+    }
+
+    /// Whether every node of the group whose store is whole has the image of a page that this one has.
+    async fn is_alike(&self, slot: usize, pg: PgId, page: PageId) -> Result<bool, ShardError> {
+        let mut known = None;
+        let others = (0..self.nodes.len()).filter(|other| *other != slot);
+        for at in std::iter::once(slot).chain(others) {
+            let node = &self.nodes[at];
+            if node.needs_rebuild.get() || !node.by_group.borrow().contains_key(&pg) {
+                continue;
+            }
+            let store = Rc::clone(&node.store.borrow());
+            match store.checksum(page).await {
+                Ok(checksum) if *known.get_or_insert(checksum) == checksum => {}
+                Ok(_) => return Ok(false),
+                Err(StoreError::Lost(_)) => self.lose_store(at),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
     }
 
     /// The page as of the limit from one node, and whether that is newer than its image.
@@ -153,9 +185,11 @@ impl<S: Storage> Shard<S> {
         staged: Vec<Option<Staged>>,
         applied: &BTreeMap<PgId, Lsn>,
     ) -> Result<Outcome, ShardError> {
+        let contained: BTreeMap<PgId, Lsn> =
+            applied.keys().map(|pg| (*pg, self.contained_anywhere(*pg))).collect();
         let work = self.nodes.iter().zip(staged).map(|(node, staged)| {
             let store = node.store.borrow().clone();
-            let applied = node.newly_applied(applied);
+            let applied = node.newly_applied(applied, &contained);
             async move {
                 match staged {
                     Some(staged) if !staged.is_empty() || !applied.is_empty() => {
@@ -167,13 +201,35 @@ impl<S: Storage> Shard<S> {
             }
         });
         let (outcome, done) = self.judge(join_all(work).await)?;
-        for (node, applied) in self.nodes.iter().zip(done) {
-            let mut segments = node.segments.borrow_mut();
-            for (segment, lsn) in applied.unwrap_or_default() {
-                segments.get_mut(&segment).into_iter().for_each(|core| core.on_coalesced(lsn));
-            }
+        for (slot, applied) in done.into_iter().enumerate() {
+            self.note_applied(slot, applied.unwrap_or_default());
         }
+        self.deliver();
         Ok(outcome)
+    }
+
+    /// Tells a node's segments what their durable images contain now, be it of their own records or of a neighbour's.
+    pub(super) fn note_applied(&self, slot: usize, applied: Vec<(SegmentId, Lsn)>) {
+        let mut segments = self.nodes[slot].segments.borrow_mut();
+        for (segment, lsn) in applied {
+            let Some(core) = segments.get_mut(&segment) else { continue };
+            core.on_coalesced(lsn);
+            self.take_outputs(slot, core);
+        }
+        if !self.pending.borrow().is_empty() {
+            self.write_wanted.set();
+        }
+    }
+
+    /// Up to where the images of any node contain a group's records: what the log may have given up. A segment that
+    /// does not reach it is adrift: images of what is left in the log do not complete it.
+    pub(super) fn contained_anywhere(&self, pg: PgId) -> Lsn {
+        let whole = self.nodes.iter().filter(|node| !node.needs_rebuild.get());
+        let contained = whole.filter_map(|node| {
+            let segment = node.by_group.borrow().get(&pg).copied()?;
+            Some(node.store.borrow().applied(segment))
+        });
+        contained.max().unwrap_or(Lsn::ZERO)
     }
 
     /// What the results of all nodes amount to. Nodes are independent: what one has no room for, or has lost,
@@ -221,12 +277,19 @@ enum Image {
 }
 
 impl<S: Storage> Node<S> {
-    /// How far its segments' records will be contained in its images, where that is news.
-    fn newly_applied(&self, applied: &BTreeMap<PgId, Lsn>) -> Vec<(SegmentId, Lsn)> {
-        let (store, by_group) = (self.store.borrow(), self.by_group.borrow());
+    /// How far its segments' records will be contained in its images, where that is news, given how far they were
+    /// in those of any node.
+    fn newly_applied(
+        &self,
+        applied: &BTreeMap<PgId, Lsn>,
+        contained: &BTreeMap<PgId, Lsn>,
+    ) -> Vec<(SegmentId, Lsn)> {
+        let (store, by_group, segments) =
+            (self.store.borrow(), self.by_group.borrow(), self.segments.borrow());
         let newer = |(pg, lsn): (&PgId, &Lsn)| {
             let segment = *by_group.get(pg)?;
-            (*lsn > store.applied(segment)).then_some((segment, *lsn))
+            let is_adrift = segments.get(&segment)?.scl() < contained[pg];
+            (!is_adrift && *lsn > store.applied(segment)).then_some((segment, *lsn))
         };
         applied.iter().filter_map(newer).collect()
     }

@@ -20,6 +20,8 @@ pub(super) enum MakeError {
     DamagedBlock(Box<Found>),
     /// A record is missing, or cannot be applied.
     BrokenChain,
+    /// The node's page store is lost, and is being made anew.
+    LostStore,
     /// Something that is no matter of one page.
     Shard(ShardError),
 }
@@ -45,6 +47,10 @@ impl<S: Storage> Shard<S> {
         loop {
             let contained = self.contained(slot, pg);
             let made = self.try_make_page(slot, pg, page, upto, contained).await;
+            // Others go on without a node whose store is lost, and give up records that its old images lack.
+            if self.nodes[slot].needs_rebuild.get() {
+                return Err(MakeError::LostStore);
+            }
             // Once images contain more, the records that went into them may be recycled, under a search that has
             // begun as well: what it made could lack some. Then again, from the newer image.
             if self.contained(slot, pg) == contained {
@@ -98,7 +104,7 @@ impl<S: Storage> Shard<S> {
             Err(StoreError::Rot(_)) => Err(MakeError::DamagedImage),
             Err(StoreError::Lost(_)) => {
                 self.lose_store(slot);
-                Err(MakeError::DamagedImage)
+                Err(MakeError::LostStore)
             }
             Err(error) => Err(MakeError::Shard(error.into())),
         }

@@ -62,6 +62,8 @@ pub enum Reason {
 pub enum Completed {
     /// A new segment's state.
     Created(usize, SegmentId),
+    /// Positions of a segment, without records.
+    Positions(usize, SegmentId, PersistToken),
     /// Records of a segment.
     Records(usize, SegmentId, PersistToken),
     /// A segment's promises.
@@ -76,6 +78,7 @@ impl Completed {
         match *self {
             Self::Switch(slot) => (slot, SegmentId::new(0)),
             Self::Created(slot, segment)
+            | Self::Positions(slot, segment, _)
             | Self::Records(slot, segment, _)
             | Self::Control(slot, segment, _) => (slot, segment),
         }
@@ -90,9 +93,9 @@ impl Completed {
 /// Intents not written yet. Promises go first: they are small, and are never held up by a lack of space.
 #[derive(Debug, Default)]
 pub struct Pending {
-    /// Promises, and positions of segments that no records wait for.
+    /// Promises, and positions alone.
     promises: VecDeque<Intent>,
-    /// Records, and positions that follow them.
+    /// Records, with the positions they came with.
     records: VecDeque<Intent>,
     /// What an earlier attempt had no space for; goes before other records. Some of an intent's records may have
     /// been written already.
@@ -135,10 +138,8 @@ impl Pending {
         batch: Option<RecordBatch>,
         positions: Positions,
     ) {
-        // Positions alone are as small as promises, and what they say may be what frees space. But what a
-        // segment wants logged stays in the order in which it wanted it.
-        let is_urgent = batch.is_none() && !self.waits_for_records(slot, segment);
-        let queue = if is_urgent { &mut self.promises } else { &mut self.records };
+        // Positions alone are as small as promises, and what they say may be what frees space for records.
+        let queue = if batch.is_none() { &mut self.promises } else { &mut self.records };
         for intent in queue.iter_mut().rev().take(LOOK_BACK) {
             if intent.copies.contains(slot) && intent.segments[slot] == segment {
                 break;
@@ -150,13 +151,6 @@ impl Pending {
         }
         let content = Content::Records { pg, batch, positions };
         queue.push_back(Intent::of(slot, segment, token.get(), content));
-    }
-
-    fn waits_for_records(&self, slot: usize, segment: SegmentId) -> bool {
-        let carried = self.carried.completes.iter().flatten();
-        carried
-            .chain(&self.records)
-            .any(|intent| intent.copies.contains(slot) && intent.segments[slot] == segment)
     }
 
     /// Adds an intent to store a segment's promises.
@@ -279,6 +273,9 @@ impl Load {
             for slot in intent.copies.slots() {
                 let (segment, token) = (intent.segments[slot], intent.tokens[slot]);
                 completed.push(match intent.content {
+                    Content::Records { batch: None, .. } => {
+                        Completed::Positions(slot, segment, PersistToken::new(token))
+                    }
                     Content::Records { .. } => Completed::Records(slot, segment, PersistToken::new(token)),
                     Content::Items { reason: Reason::NewSegment, .. } => Completed::Created(slot, segment),
                     Content::Items { reason: Reason::Promise, .. } => {

@@ -47,7 +47,8 @@ impl<S: Storage> Shard<S> {
                 }
                 !known
             }
-            MakeError::Shard(_) => false,
+            // It was counted when it was lost.
+            MakeError::LostStore | MakeError::Shard(_) => false,
         };
         drop(noted);
         if is_new {
@@ -104,6 +105,9 @@ impl<S: Storage> Shard<S> {
         let others = (0..self.nodes.len()).filter(|other| *other != slot);
         for other in others.filter(|other| !self.nodes[*other].needs_rebuild.get()) {
             let peer = Rc::clone(&self.nodes[other].store.borrow());
+            if !self.is_as_new(&peer, other, &store, slot) {
+                continue;
+            }
             let Ok(Some(mut image)) = peer.read(page).await else { continue };
             image.seal(page);
             let mut staged = Staged::default();
@@ -183,12 +187,8 @@ impl<S: Storage> Shard<S> {
         identity.write(&*self.storage).await?;
         *self.identity.borrow_mut() = identity;
         *self.nodes[slot].store.borrow_mut() = Rc::new(store);
-        for (segment, lsn) in applied {
-            let mut segments = self.nodes[slot].segments.borrow_mut();
-            if let Some(core) = segments.get_mut(&segment) {
-                core.on_coalesced(lsn.min(core.coalesce_limit()));
-            }
-        }
+        self.note_applied(slot, applied);
+        self.deliver();
         self.nodes[slot].needs_rebuild.set(false);
         self.nodes[slot].knows_slots.set(true);
         self.count(|counters| counters.damage_repaired += 1);
@@ -231,10 +231,7 @@ impl<S: Storage> Shard<S> {
                 continue;
             }
             let store = Rc::clone(&self.nodes[slot].store.borrow());
-            // All stores switch to the same images, unless one has had no room for them.
-            let is_as_new = |(segment, lsn): &(SegmentId, Lsn)| store.applied(*segment) >= *lsn;
-            let wanted = self.applied_at(slot, from, &self.nodes[from].store.borrow());
-            if !wanted.iter().all(is_as_new) {
+            if !self.is_as_new(&store, slot, &self.nodes[from].store.borrow(), from) {
                 continue;
             }
             match store.read(page).await {
@@ -247,6 +244,20 @@ impl<S: Storage> Shard<S> {
             }
         }
         Err(StoreError::Lost("no node has an undamaged image").into())
+    }
+
+    /// Whether the images of the node in `slot` contain all that those of another do. Stores switch to the same
+    /// images, unless one has had no room for them, or a crash came between the switches of two: an image from one
+    /// that is behind would lack records that are nowhere else any more.
+    fn is_as_new(
+        &self,
+        store: &PageStore<S::Pages>,
+        slot: usize,
+        than: &PageStore<S::Pages>,
+        other: usize,
+    ) -> bool {
+        let wanted = self.applied_at(slot, other, than);
+        wanted.iter().all(|(segment, lsn)| store.applied(*segment) >= *lsn)
     }
 
     /// How far the records of one node's segments are contained in the images of another.

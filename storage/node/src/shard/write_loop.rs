@@ -49,7 +49,7 @@ impl<S: Storage> Shard<S> {
                 self.gossip(true);
             }
             self.deliver();
-            if self.awaits_positions.take() | self.was_filled.take() | self.starved.get() {
+            if self.awaits_progress.take() | self.was_filled.take() | self.starved.get() {
                 self.background_wanted.set();
             }
         }
@@ -248,6 +248,7 @@ impl<S: Storage> Shard<S> {
             let mut segments = self.nodes[slot].segments.borrow_mut();
             let Some(core) = segments.get_mut(&segment) else { continue };
             match completed[at] {
+                Completed::Positions(_, _, token) => core.on_positions_persisted(token),
                 Completed::Records(_, _, token) => core.on_persisted(token),
                 Completed::Control(_, _, token) => core.on_control_persisted(token),
                 Completed::Created(..) | Completed::Switch(_) => {}

@@ -14,6 +14,6 @@ pub fn now<F: Future>(future: F) -> F::Output {
 }
 
 /// Runs a future as far as it goes.
-pub fn step<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub fn step<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }

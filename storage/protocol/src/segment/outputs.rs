@@ -37,7 +37,8 @@ pub enum RecordsFor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Write the records and positions to the log and flush; then `on_persisted`. Intents are logged in
-    /// the order of their tokens.
+    /// the order of their tokens; those of positions alone may go before others, and end in
+    /// `on_positions_persisted`.
     PersistRecords {
         /// Names the intent.
         token: PersistToken,
