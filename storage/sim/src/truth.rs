@@ -2,6 +2,7 @@
 //! they acknowledge, what recoveries decide and what segments say, and asks nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use redoubt_page::{Lsn, Page, PageId, PgId, VolumeEpoch};
@@ -22,9 +23,33 @@ struct Written {
 #[derive(Clone, Debug, Default)]
 struct Said {
     promised: VolumeEpoch,
-    /// By the history's epoch: the highest SCL told.
-    scl: BTreeMap<VolumeEpoch, Lsn>,
+    /// By the history's epoch: the lowest and highest SCL told in the last go that told one.
+    scl: BTreeMap<VolumeEpoch, (Lsn, Lsn)>,
     joined: bool,
+}
+
+impl Said {
+    /// Takes in what was said in one go, if it can follow what was said before.
+    ///
+    /// A history may be taken back: a recovery that finds it on some segments, and knows that its writer never opened,
+    /// writes the list it starts from over it (rule 6 of the protocol). What the later history voided does not come
+    /// back, so SCL may be lower then than it was under the earlier one; not than under the later one.
+    fn go_on(&mut self, segment: SegmentId, new: Said) {
+        for (history, (scl, _)) in &new.scl {
+            let later = (Bound::Excluded(*history), Bound::Unbounded);
+            let taken_back =
+                self.scl.range(later).chain(new.scl.range(later)).map(|(_, (low, _))| *low).min();
+            let known = self.scl.get(history).map_or(Lsn::ZERO, |(_, high)| *high);
+            let known = taken_back.map_or(known, |told| told.min(known));
+            assert!(known <= *scl, "SCL of {segment:?} fell from {known} to {scl} under history {history}");
+        }
+        self.promised = self.promised.max(new.promised);
+        self.joined |= new.joined;
+        if let Some((earliest, _)) = new.scl.first_key_value() {
+            self.scl.retain(|history, _| history < earliest);
+            self.scl.extend(new.scl);
+        }
+    }
 }
 
 /// See the module.
@@ -183,8 +208,10 @@ impl Truth {
                 Message::Status(m) => (m.volume_epoch, Some(m.history_epoch), m.scl, Some(m.joined)),
                 _ => continue,
             };
+            let is_record = scl == Lsn::ZERO || self.written.get(&scl).is_some_and(|w| w.pg == from.pg);
+            assert!(is_record, "{from:?} counts up to {scl}, which is no record of its group");
             let before = self.said.entry(from.segment).or_default();
-            let new = news.entry(from.segment).or_insert_with(|| before.clone());
+            let new = news.entry(from.segment).or_default();
             if promised > VolumeEpoch::ZERO {
                 let known = before.promised;
                 assert!(known <= promised, "{from:?} promised epoch {known} and then {promised}");
@@ -195,15 +222,14 @@ impl Truth {
                 new.joined |= joined;
             }
             if let Some(history) = history {
-                let known = before.scl.get(&history).copied().unwrap_or_default();
-                assert!(known <= scl, "SCL of {from:?} fell from {known} to {scl} under history {history}");
-                let new = new.scl.entry(history).or_default();
-                *new = scl.max(*new);
+                // Told twice in one go: the lower one came first.
+                let (low, high) = new.scl.entry(history).or_insert((scl, scl));
+                (*low, *high) = (scl.min(*low), scl.max(*high));
             }
-            let is_record = scl == Lsn::ZERO || self.written.get(&scl).is_some_and(|w| w.pg == from.pg);
-            assert!(is_record, "{from:?} counts up to {scl}, which is no record of its group");
         }
-        self.said.append(&mut news);
+        for (segment, new) in news {
+            self.said.entry(segment).or_default().go_on(segment, new);
+        }
     }
 
     /// A segment was asked for all it holds above `after`, and this is the beginning of it. Link by link it must be

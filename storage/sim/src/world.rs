@@ -28,7 +28,7 @@ const ROOMY_CHUNKS: u64 = 100;
 
 /// LSNs above the allocation base when all nodes share one small log. Six copies of what is not durable yet lie in it:
 /// a volume lets a shard fetch little at a time, all six of a batch together, where the simulation sends to each.
-const TOGETHER_LIMIT: u64 = 150;
+const TOGETHER_LIMIT: u64 = 60;
 
 /// What a seed draws about the cluster, besides faults.
 #[derive(Clone, Debug)]
@@ -73,7 +73,12 @@ impl Shape {
             groups: rng.between(1, 4) as u32,
             segment_pages: [3, 8, 16][rng.below(3)],
             allocation_limit: if plan.is_together { TOGETHER_LIMIT } else { [150, 600, 5000][rng.below(3)] },
-            chunks: if is_tight { [5, 8, 12][rng.below(3)] } else { ROOMY_CHUNKS },
+            chunks: match is_tight {
+                // Every start of a host begins one, and a recovery has to copy before anything is freed.
+                true if plan.is_together => [8, 10, 12][rng.below(3)],
+                true => [5, 8, 12][rng.below(3)],
+                false => ROOMY_CHUNKS,
+            },
             padding: if is_busy { 3500 } else { [20, 400][rng.below(2)] },
             work_us: if is_busy { 400 } else { [500, 1000, 3000][rng.below(3)] },
             flush_us: [100, 300, 1000][rng.below(3)],
