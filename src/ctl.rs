@@ -1,8 +1,8 @@
 //! `redoubt ctl`: what a cluster is doing, for people and for programs.
 
-use crate::control;
 use crate::directory::{self, Found, Mode};
 use crate::members::Cluster;
+use crate::{control, inspect};
 use clap::{Args, Subcommand};
 use redoubt_client::Volume;
 use redoubt_protocol::NodeId;
@@ -29,18 +29,21 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// A page, or a stretch of a storage node's log, in words. The cluster must not be running.
+    Inspect(inspect::Arguments),
 }
 
 /// Does what was asked. The error is the one line that the user sees.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
-    match &arguments.what {
+    let text = match &arguments.what {
         What::Status { directory, json } => {
             let status = status(directory)?;
-            let text = if *json { format!("{status:#}\n") } else { table(&status) };
-            // A reader that has seen enough closes its end; that is no panic.
-            std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("standard output: {error}"))
+            if *json { format!("{status:#}\n") } else { table(&status) }
         }
-    }
+        What::Inspect(arguments) => inspect::run(arguments)?,
+    };
+    // A reader that has seen enough closes its end; that is no panic.
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("standard output: {error}"))
 }
 
 /// What a writer says of its volume.

@@ -4,15 +4,18 @@ mod config;
 mod control;
 mod ctl;
 mod directory;
+mod inspect;
 mod members;
 mod metrics;
 mod node;
 mod processes;
 mod server;
+mod settings;
 mod signals;
 mod writer;
 
 use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +55,10 @@ struct Start {
     /// A setting, as in postgresql.conf; may be given several times.
     #[arg(short = 'c', value_name = "NAME=VALUE")]
     settings: Vec<String>,
+    /// Pages of 8 KiB in a segment of the volume, which grows by six segments, a protection group, at a time; only for
+    /// a directory that is new. 1310720 (10 GiB) by default.
+    #[arg(long, value_name = "PAGES", value_parser = clap::value_parser!(u64).range(1024..))]
+    segment_pages: Option<u64>,
     /// Runs engine and storage nodes as processes of their own, which this one owns.
     #[arg(long)]
     processes: bool,
@@ -78,6 +85,9 @@ struct NodeArguments {
     /// Address and port to listen on; a free port of the loopback interface by default.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
+    /// A setting, as in postgresql.conf; may be given several times.
+    #[arg(short = 'c', value_name = "NAME=VALUE")]
+    settings: Vec<String>,
     /// Stops when standard input ends.
     #[arg(long, hide = true)]
     owned: bool,
@@ -98,7 +108,8 @@ struct WriterArguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(is_terminal).with_target(false).init();
     let done = match &arguments.command {
         Command::Start(start) if start.processes => processes::run(start),
         Command::Start(start) => server::run(start),

@@ -2,11 +2,11 @@
 
 use crate::control::Control;
 use crate::members::{Cluster, Endpoints, MemberLock};
-use crate::signals;
-use crate::{NodeArguments, directory};
-use redoubt_embedded::{ShardThread, block_on, new_identity};
-use redoubt_io::portable::{PortableOptions, PortableStorage};
-use redoubt_node::{ShardError, ShardHandle, ShardIdentity, ShardOptions};
+use crate::{NodeArguments, directory, settings, signals};
+use redoubt_embedded::{ShardThread, new_identity};
+use redoubt_io::portable::PortableOptions;
+use redoubt_io::{DiskStorage, block_on};
+use redoubt_node::{ShardError, ShardHandle, ShardIdentity};
 use redoubt_quic::{Addresses, MemberName, NodeServer};
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,14 +20,15 @@ pub(crate) fn run(arguments: &NodeArguments) -> Result<(), String> {
     if let Some(zone) = arguments.zone.filter(|zone| *zone != entry.zone) {
         return Err(format!("node {} is in zone {}, not in {zone}", entry.id, entry.zone));
     }
+    let settings = settings::load_for_node(&arguments.directory, &arguments.settings)?;
+    let (device, options) = (settings::device(&settings)?, settings::shard_options(&settings)?);
     let (node, member) = (entry.node(), MemberName::Node(entry.node()));
     let home = cluster.member_dir(member);
     let _lock = MemberLock::exclusive(&home, member)?;
     let storage_error = |error: &dyn std::fmt::Display| format!("node {}: {error}", entry.id);
-    let storage = PortableStorage::open(&home.join("data"), PortableOptions::default())
+    let storage = DiskStorage::open(&home.join("data"), device.device, PortableOptions::default())
         .map_err(|error| storage_error(&error))?;
     let known = block_on(ShardIdentity::read(&storage)).map_err(|error| storage_error(&error))?;
-    let options = ShardOptions::default();
     let identity = match known {
         Some(_) => None,
         // New, or its disk was lost: whatever it held before, it holds no segment now, and gets new ones.
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &NodeArguments) -> Result<(), String> {
     server.serve(&cluster.node_ids(), &addresses);
     let (shown, zone, address) = (shard.handle().clone(), entry.zone, server.address());
     let _control = Control::serve(&home, move || describe(node.get(), zone, address, &shown));
-    tracing::info!(node = entry.id, zone = %entry.zone, listen = %server.address(), is_new, device = "portable", "storage node is ready");
+    tracing::info!(node = entry.id, zone = %entry.zone, listen = %server.address(), is_new, %device, "storage node is ready");
     signals::wait(arguments.owned);
     drop(server);
     shard.stop().map_err(|error| storage_error(&error))

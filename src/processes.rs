@@ -24,8 +24,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Starts a whole cluster, or one member of it again. The error is the one line that the user sees.
 pub(crate) fn run(start: &Start) -> Result<(), String> {
     if let Some(id) = start.node {
-        let directory = start.directory.clone();
-        return node::run(&NodeArguments { directory, id, zone: None, listen: None, owned: false });
+        let (directory, settings) = (start.directory.clone(), start.settings.clone());
+        let arguments = NodeArguments { directory, id, zone: None, listen: None, settings, owned: false };
+        return node::run(&arguments);
     }
     if start.writer {
         let arguments = WriterArguments { start: start.clone(), exclusive: true, owned: false };
@@ -179,7 +180,9 @@ fn describe(status: ExitStatus) -> String {
 fn node_line(start: &Start, entry: &NodeEntry) -> Vec<String> {
     let directory = start.directory.display().to_string();
     let (id, zone) = (entry.id.to_string(), entry.zone.to_string());
-    ["node", "-D", &directory, "--id", &id, "--zone", &zone].map(String::from).to_vec()
+    let mut line = ["node", "-D", &directory, "--id", &id, "--zone", &zone].map(String::from).to_vec();
+    add_settings(&mut line, start);
+    line
 }
 
 /// The arguments that start the writer by hand.
@@ -192,10 +195,17 @@ fn writer_line(start: &Start) -> Vec<String> {
     for address in &start.listen {
         line.extend(["--listen".into(), address.to_string()]);
     }
+    if let Some(pages) = start.segment_pages {
+        line.extend(["--segment-pages".into(), pages.to_string()]);
+    }
+    add_settings(&mut line, start);
+    line
+}
+
+fn add_settings(line: &mut Vec<String>, start: &Start) {
     for setting in &start.settings {
         line.extend(["-c".into(), setting.clone()]);
     }
-    line
 }
 
 /// An argument as a shell takes it.

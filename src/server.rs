@@ -6,19 +6,18 @@
 use crate::control::Control;
 use crate::directory::{self, Found, Mode};
 use crate::metrics::MetricsServer;
-use crate::{Start, config, ctl, signals};
+use crate::{Start, ctl, settings, signals};
 use redoubt_access::Engine;
 use redoubt_buffer::PageVolume;
 use redoubt_catalog::Catalog;
 use redoubt_client::Volume;
-use redoubt_embedded::{EmbeddedCluster, EmbeddedOptions};
+use redoubt_embedded::EmbeddedCluster;
 use redoubt_error::PgResult;
 use redoubt_page::Lsn;
 use redoubt_protocol::NodeId;
-use redoubt_session::settings::{Parameter, Settings, Source};
+use redoubt_session::settings::{Parameter, Settings};
 use redoubt_session::{Durability, Instance};
-use redoubt_wire::{DEFAULT_HBA_FILE, HbaRules, Listeners};
-use std::fs;
+use redoubt_wire::{DEFAULT_HBA_FILE, Listeners};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -47,12 +46,16 @@ pub(crate) struct Storage {
 pub(crate) fn run(start: &Start) -> Result<(), String> {
     let found = directory::examine(&start.directory, Mode::Embedded)?;
     let home = start.directory.clone();
-    serve(start, &found, Mode::Embedded, false, &home, |found| open_embedded(&start.directory, found))
+    serve(start, &found, Mode::Embedded, false, &home, |found, settings| {
+        open_embedded(start, found, settings)
+    })
 }
 
 /// Looks whether a server could be started so, without touching anything.
 pub(crate) fn check_start(start: &Start, found: &Found) -> Result<(), String> {
-    let (settings, _) = load_settings(start, found)?;
+    let (settings, _) = settings::load(start, found)?;
+    settings::shard_options(&settings)?;
+    settings::device(&settings)?;
     let port = settings.int(Parameter::Port) as u16;
     for address in listen_addresses(&settings)? {
         std::net::TcpListener::bind((address, port))
@@ -68,10 +71,10 @@ pub(crate) fn serve(
     mode: Mode,
     owned: bool,
     home: &Path,
-    open: impl FnOnce(&Found) -> Result<Storage, String>,
+    open: impl FnOnce(&Found, &Settings) -> Result<Storage, String>,
 ) -> Result<(), String> {
     let started = Instant::now();
-    let (settings, hba) = load_settings(start, found)?;
+    let (settings, hba) = settings::load(start, found)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)
         .enable_all()
@@ -85,7 +88,7 @@ pub(crate) fn serve(
         address => Some(runtime.block_on(MetricsServer::bind(address))?),
     };
 
-    let Storage { volume, zones, stop } = open(found)?;
+    let Storage { volume, zones, stop } = open(found, &settings)?;
     let engine = open_engine(&volume, &settings)?;
     let catalog = Catalog::new();
     if *found != Found::Cluster {
@@ -149,46 +152,6 @@ impl Durability for VolumeEnd {
     }
 }
 
-/// Settings in order of weight: defaults, the configuration file, the command line.
-fn load_settings(start: &Start, found: &Found) -> Result<(Settings, HbaRules), String> {
-    let mut settings = Settings::default();
-    let mut hba = HbaRules::parse(DEFAULT_HBA_FILE).expect("the default rules are valid");
-    let mut set = |name: &str, value: &str, source: Source, place: &str| {
-        settings.set_base(name, value, source).map_err(|error| format!("{place}{}", error.message()))
-    };
-    if *found == Found::Cluster {
-        let path = start.directory.join("postgresql.conf");
-        let text = read(&path)?;
-        for assignment in config::parse(&text).map_err(|error| format!("{}: {error}", path.display()))? {
-            let place = format!("{}: ", path.display());
-            set(&assignment.name, &assignment.value, Source::ConfigurationFile, &place)?;
-        }
-        let path = start.directory.join("pg_hba.conf");
-        hba = HbaRules::parse(&read(&path)?).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    for argument in &start.settings {
-        let assignment = config::parse_argument(argument)?;
-        set(&assignment.name, &assignment.value, Source::CommandLine, "")?;
-    }
-    if let Some(port) = start.port {
-        set("port", &port.to_string(), Source::CommandLine, "")?;
-    }
-    if !start.listen.is_empty() {
-        let addresses: Vec<String> = start.listen.iter().map(IpAddr::to_string).collect();
-        set("listen_addresses", &addresses.join(","), Source::CommandLine, "")?;
-    }
-    settings.set_fact(Parameter::DataDirectory, &start.directory.display().to_string());
-    for (fact, name) in [(Parameter::ConfigFile, "postgresql.conf"), (Parameter::HbaFile, "pg_hba.conf")] {
-        settings.set_fact(fact, &start.directory.join(name).display().to_string());
-    }
-    settings.set_fact(Parameter::DebugAssertions, if cfg!(debug_assertions) { "on" } else { "off" });
-    Ok((settings, hba))
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("could not read \"{}\": {error}", path.display()))
-}
-
 fn listen_addresses(settings: &Settings) -> Result<Vec<IpAddr>, String> {
     let mut addresses = Vec::new();
     for word in
@@ -218,14 +181,17 @@ async fn bind(settings: &Settings) -> Result<Listeners, String> {
     Listeners::bind(&addresses, &directories, port).await.map_err(|error| error.to_string())
 }
 
-fn open_embedded(dir: &Path, found: &Found) -> Result<Storage, String> {
+fn open_embedded(start: &Start, found: &Found, settings: &Settings) -> Result<Storage, String> {
+    let dir = &start.directory;
+    let device = settings::device(settings)?;
+    let options = settings::embedded_options(start, settings, &device)?;
     let volume = directory::volume_dir(dir);
     let opened = match found {
-        Found::Cluster => EmbeddedCluster::open(&volume, EmbeddedOptions::default()),
+        Found::Cluster => EmbeddedCluster::open(&volume, options),
         Found::Empty | Found::Unfinished => {
             directory::begin(dir, DEFAULT_CONFIGURATION, DEFAULT_HBA_FILE)
                 .map_err(|error| format!("could not make directory \"{}\": {error}", dir.display()))?;
-            EmbeddedCluster::create(&volume, EmbeddedOptions::default())
+            EmbeddedCluster::create(&volume, options)
         }
     };
     let (volume, cluster) = opened.map_err(|error| match error {
@@ -234,6 +200,7 @@ fn open_embedded(dir: &Path, found: &Found) -> Result<Storage, String> {
         }
         other => format!("directory \"{}\": {other}", dir.display()),
     })?;
+    tracing::info!(%device, "storage nodes are open");
     let zones = EmbeddedCluster::nodes().map(|(node, zone)| (node, char::from(b'a' + zone.get()))).collect();
     let stop = Box::new(|| cluster.shutdown().map_err(|error| format!("storage nodes: {error}")));
     Ok(Storage { volume, zones, stop })

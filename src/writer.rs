@@ -25,11 +25,13 @@ pub(crate) fn run(arguments: &WriterArguments) -> Result<(), String> {
         false => MemberLock::shared(&home)?,
     };
     let start: &Start = &arguments.start;
-    server::serve(start, &found, Mode::Processes, arguments.owned, &home, |found| open(&cluster, found))
+    server::serve(start, &found, Mode::Processes, arguments.owned, &home, |found, _| {
+        open(&cluster, found, start.segment_pages)
+    })
 }
 
 /// Opens the volume, or makes it in a directory that is being initialised.
-fn open(cluster: &Cluster, found: &Found) -> Result<Storage, String> {
+fn open(cluster: &Cluster, found: &Found, segment_pages: Option<u64>) -> Result<Storage, String> {
     let metadata = cluster.metadata()?;
     let receiver = Receiver::new();
     let addresses = Arc::new(Endpoints(Arc::clone(&metadata)));
@@ -42,7 +44,7 @@ fn open(cluster: &Cluster, found: &Found) -> Result<Storage, String> {
         Found::Empty | Found::Unfinished => {
             let shape = VolumeShape {
                 volume: VolumeId::new(random().map_err(|error| error.to_string())?),
-                segment_pages: VolumeGeometry::DEFAULT_SEGMENT_PAGES,
+                segment_pages: segment_pages.unwrap_or(VolumeGeometry::DEFAULT_SEGMENT_PAGES),
                 allocation_limit: LSN_ALLOCATION_LIMIT,
                 nodes: cluster.nodes.iter().map(|node| (node.node(), node.protocol_zone())).collect(),
             };

@@ -1,6 +1,7 @@
 //! How many mini-transactions an embedded cluster makes durable, and how long each takes.
 //!
-//! `cargo run --release -p redoubt-embedded --example commit_rate -- [directory] [seconds] [committers...]`
+//! `cargo run --release -p redoubt-embedded --example commit_rate -- [directory] [seconds] [method] [committers...]`, where
+//! the method is that of `redoubt.io_method`: auto, glommio or portable
 
 use std::path::PathBuf;
 use std::sync::Barrier;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use redoubt_client::{PendingRecord, Volume};
 use redoubt_embedded::{EmbeddedCluster, EmbeddedOptions};
+use redoubt_io::IoMethod;
 use redoubt_page::{Lsn, Op, OpsBuf, PageId, PageKind};
 
 /// Pages a committer changes in turn; three records each time, as a small transaction does.
@@ -20,14 +22,18 @@ fn main() {
     let directory =
         arguments.next().map_or_else(|| std::env::temp_dir().join("redoubt-commit-rate"), PathBuf::from);
     let seconds = arguments.next().map_or(5, |text| text.parse().expect("a number of seconds"));
+    let method = arguments.next().unwrap_or_else(|| "auto".into());
+    let method = IoMethod::from_name(&method).expect("auto, glommio or portable");
+    let choice = method.choose().expect("a device");
+    println!("device: {choice}");
+    let options = EmbeddedOptions { device: choice.device, ..EmbeddedOptions::default() };
     let mut committers: Vec<u64> =
         arguments.map(|text| text.parse().expect("a number of committers")).collect();
     if committers.is_empty() {
         committers = vec![1, 4, 16, 64];
     }
     let _ = std::fs::remove_dir_all(&directory);
-    let (volume, cluster) =
-        EmbeddedCluster::create(&directory, EmbeddedOptions::default()).expect("a new cluster");
+    let (volume, cluster) = EmbeddedCluster::create(&directory, options).expect("a new cluster");
     println!("committers  mtr/s  p50_us  p99_us  max_us  mtr/write");
     for count in committers {
         run(&volume, &cluster, count, Duration::from_secs(seconds));
@@ -35,8 +41,7 @@ fn main() {
     println!("{:?}", cluster.counters());
     cluster.shutdown().expect("a clean end");
     let begun = Instant::now();
-    let (volume, cluster) =
-        EmbeddedCluster::open(&directory, EmbeddedOptions::default()).expect("opened again");
+    let (volume, cluster) = EmbeddedCluster::open(&directory, options).expect("opened again");
     println!("opened in {} ms, VDL {}", begun.elapsed().as_millis(), volume.vdl());
     cluster.shutdown().expect("a clean end");
     let _ = std::fs::remove_dir_all(&directory);

@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redoubt_client::{MetadataStore, OpenError, Receiver, Volume, VolumeShape};
-use redoubt_io::portable::{PortableOptions, PortableStorage};
-use redoubt_io::{DirectoryLock, LockError, Storage};
+use redoubt_io::portable::PortableOptions;
+use redoubt_io::{Device, DirectoryLock, DiskStorage, LockError, Storage, block_on};
 use redoubt_node::{Counters, ShardError, ShardHandle, ShardIdentity};
 use redoubt_protocol::{NodeId, VolumeId, Zone};
 
-use crate::executor::block_on;
 use crate::metadata::ControlFileMetadata;
-use crate::options::{DeviceKind, EmbeddedOptions, OnFailure};
+use crate::options::{EmbeddedOptions, OnFailure};
 use crate::shard_thread::{ShardThread, new_identity, random};
 use crate::wiring::{VolumeOutbound, connect};
 
@@ -170,9 +169,8 @@ impl ClusterHandle {
     }
 }
 
-fn open_storage(directory: &Path, device: DeviceKind) -> io::Result<PortableStorage> {
-    let direct_log = device == DeviceKind::Portable;
-    PortableStorage::open(directory, PortableOptions { direct_log, ..PortableOptions::default() })
+fn open_storage(directory: &Path, device: Device) -> io::Result<DiskStorage> {
+    DiskStorage::open(directory, device, PortableOptions::default())
 }
 
 /// The shard cannot go on: what is durable is known only from media now.

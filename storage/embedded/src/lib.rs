@@ -4,7 +4,6 @@
 //! device protect against rot, not against the loss of the device.
 
 mod cluster;
-mod executor;
 mod metadata;
 mod options;
 mod shard_thread;
@@ -12,8 +11,7 @@ mod shared_metadata;
 mod wiring;
 
 pub use cluster::{ClusterError, ClusterHandle, EmbeddedCluster};
-pub use executor::block_on;
 pub use metadata::ControlFileMetadata;
-pub use options::{DeviceKind, EmbeddedOptions, MIN_LOG_BYTES, OnFailure};
+pub use options::{EmbeddedOptions, MIN_LOG_BYTES, OnFailure};
 pub use shard_thread::{ShardThread, new_identity, random};
 pub use shared_metadata::SharedFileMetadata;

@@ -2,9 +2,7 @@
 
 use parking_lot::Mutex;
 use redoubt_client::{MetadataError, MetadataStore, Revised};
-use redoubt_io::Storage;
-
-use crate::executor::block_on;
+use redoubt_io::{Storage, block_on};
 
 /// One control file per key, which holds the revision and the value. Control files are replaced whole, and
 /// on a full disk from reserved space. The directory's lock keeps other processes out, so that a lock in

@@ -1,21 +1,12 @@
 //! How an embedded cluster is made and run.
 
 use redoubt_client::WriterOptions;
-use redoubt_io::IO_ALIGNMENT;
+use redoubt_io::{Device, IO_ALIGNMENT};
 use redoubt_node::ShardOptions;
 use redoubt_node::log::ring::MIN_CHUNK_BYTES;
 use redoubt_protocol::{LSN_ALLOCATION_LIMIT, MIN_UNACKED_BYTES, VolumeGeometry};
 
 use crate::cluster::ClusterError;
-
-/// What carries the bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// Blocking calls on a few threads; the log bypasses the page cache where the file system allows it.
-    Portable,
-    /// The same, with the log in the page cache as well.
-    PortableCached,
-}
 
 /// What to do when the shard cannot go on, a flush having failed, say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +28,8 @@ pub struct EmbeddedOptions {
     pub shard: ShardOptions,
     /// Back-pressure.
     pub writer: WriterOptions,
-    /// What carries the bytes.
-    pub device: DeviceKind,
+    /// What carries the bytes; `redoubt_io::IoMethod` finds out what there is.
+    pub device: Device,
     /// What to do when the shard cannot go on.
     pub on_failure: OnFailure,
 }
@@ -78,7 +69,7 @@ impl Default for EmbeddedOptions {
             allocation_limit: LSN_ALLOCATION_LIMIT,
             shard: ShardOptions::default(),
             writer: WriterOptions::default(),
-            device: DeviceKind::Portable,
+            device: Device::Portable,
             on_failure: OnFailure::StopProcess,
         }
     }

@@ -10,8 +10,6 @@ use redoubt_io::Storage;
 use redoubt_node::{Outbound, Shard, ShardError, ShardHandle, ShardIdentity, ShardOptions};
 use redoubt_protocol::NodeId;
 
-use crate::executor::block_on;
-
 /// How often the nodes look whether a full device has space again.
 const NUDGE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -44,24 +42,13 @@ impl ShardThread {
         let (started, wait_started) = mpsc::channel();
         let shard_handle = handle.clone();
         let thread = thread::Builder::new().name("redoubt-shard".into()).spawn(move || {
-            let outbound = Box::new(outbound);
             let storage = Rc::new(storage);
-            let shard = match identity {
-                Some(identity) => block_on(Shard::create(storage, identity, options, shard_handle, outbound)),
-                None => block_on(Shard::open(storage, options, shard_handle, outbound)),
-            };
-            let shard = match shard {
-                Ok(shard) => shard,
-                Err(error) => {
-                    // Whoever started this waits for exactly this.
-                    let _ = started.send(Err(error));
-                    return Ok(());
-                }
-            };
-            let _ = started.send(Ok(()));
-            let result = block_on(shard.run());
-            on_end(&result);
-            result
+            let refused = started.clone();
+            let run = run(Rc::clone(&storage), identity, options, shard_handle, outbound, started, on_end);
+            storage.drive(run).unwrap_or_else(|error| {
+                let _ = refused.send(Err(error.into()));
+                Ok(())
+            })
         })?;
         let nudging = Some(start_nudging(handle.clone())?);
         let running = Self { handle, thread: Some(thread), nudging };
@@ -105,6 +92,35 @@ impl Drop for ShardThread {
         // The failure was reported when it happened.
         let _ = self.end();
     }
+}
+
+/// A shard's life, as its thread's executor runs it.
+async fn run<S: Storage, O: Outbound + 'static>(
+    storage: Rc<S>,
+    identity: Option<ShardIdentity>,
+    options: ShardOptions,
+    handle: ShardHandle,
+    outbound: O,
+    started: mpsc::Sender<Result<(), ShardError>>,
+    on_end: impl FnOnce(&Result<(), ShardError>),
+) -> Result<(), ShardError> {
+    let outbound = Box::new(outbound);
+    let shard = match identity {
+        Some(identity) => Shard::create(storage, identity, options, handle, outbound).await,
+        None => Shard::open(storage, options, handle, outbound).await,
+    };
+    let shard = match shard {
+        Ok(shard) => shard,
+        Err(error) => {
+            // Whoever started this waits for exactly this.
+            let _ = started.send(Err(error));
+            return Ok(());
+        }
+    };
+    let _ = started.send(Ok(()));
+    let result = shard.run().await;
+    on_end(&result);
+    result
 }
 
 /// Lets the nodes look every now and then whether a full device has space again.

@@ -6,6 +6,7 @@
 use std::io;
 
 use crate::buffer::IoBuf;
+use crate::executor::block_on;
 
 /// A file of fixed length, written mostly forward and recycled from its start.
 ///
@@ -128,4 +129,17 @@ pub trait Storage {
     /// # Errors
     /// Whatever the device reports.
     async fn names(&self) -> io::Result<Vec<String>>;
+
+    /// Runs a future to its end on this thread, by the executor that the devices need. Logs and page files are
+    /// opened and used by what runs here; control files, names and removal work under any executor.
+    ///
+    /// # Errors
+    /// When the system refuses what the executor needs.
+    fn drive<F>(&self, future: F) -> io::Result<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(block_on(future))
+    }
 }

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use crate::device::Storage;
 use crate::names::check_name;
 use control::ControlFiles;
-use file::FileCore;
+pub(crate) use file::FileCore;
 pub use file::{LogFile, PageFile};
-use threads::Threads;
+pub(crate) use threads::Threads;
 
 /// Begins the names of files in the making. No name given by a caller begins with a dot.
 const UNFINISHED: &str = ".tmp-";
@@ -70,6 +70,26 @@ impl PortableStorage {
         })
     }
 
+    /// Opens a log for someone who makes the transfers himself: its path, the file, and threads for what blocks.
+    pub(crate) async fn open_log_core(
+        &self,
+        name: &str,
+        len_bytes: u64,
+    ) -> io::Result<(PathBuf, FileCore, Arc<Threads>)> {
+        let (path, direct) = (self.path(name)?, self.direct_log);
+        let opened = path.clone();
+        let core = self.page_threads.run(move || FileCore::open_log(&opened, len_bytes, direct)).await?;
+        Ok((path, core, Arc::clone(&self.log_threads)))
+    }
+
+    /// The same for a page file.
+    pub(crate) async fn open_pages_core(&self, name: &str) -> io::Result<(PathBuf, FileCore, Arc<Threads>)> {
+        let path = self.path(name)?;
+        let opened = path.clone();
+        let core = self.page_threads.run(move || FileCore::open_pages(&opened)).await?;
+        Ok((path, core, Arc::clone(&self.page_threads)))
+    }
+
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         check_name(name)?;
         Ok(self.root.join(name))
@@ -81,15 +101,13 @@ impl Storage for PortableStorage {
     type Pages = PageFile;
 
     async fn open_log(&self, name: &str, len_bytes: u64) -> io::Result<LogFile> {
-        let (path, direct) = (self.path(name)?, self.direct_log);
-        let core = self.page_threads.run(move || FileCore::open_log(&path, len_bytes, direct)).await?;
-        Ok(LogFile::new(core, Arc::clone(&self.log_threads)))
+        let (_, core, threads) = self.open_log_core(name, len_bytes).await?;
+        Ok(LogFile::new(core, threads))
     }
 
     async fn open_pages(&self, name: &str) -> io::Result<PageFile> {
-        let path = self.path(name)?;
-        let core = self.page_threads.run(move || FileCore::open_pages(&path)).await?;
-        Ok(PageFile::new(core, Arc::clone(&self.page_threads)))
+        let (_, core, threads) = self.open_pages_core(name).await?;
+        Ok(PageFile::new(core, threads))
     }
 
     async fn write_control(&self, name: &str, bytes: &[u8]) -> io::Result<()> {

@@ -6,6 +6,7 @@
 
 mod error;
 mod inbox;
+mod inspect;
 pub mod log;
 mod lru;
 pub mod pages;
@@ -15,4 +16,5 @@ mod state;
 
 pub use error::ShardError;
 pub use inbox::{Cargo, Counters, Outbound, ShardHandle};
+pub use inspect::Inspector;
 pub use shard::{Shard, ShardIdentity, ShardOptions};

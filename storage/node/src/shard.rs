@@ -33,6 +33,8 @@ use crate::pages::store::PageStore;
 use crate::signal::Signal;
 
 pub use create::ShardIdentity;
+pub(crate) use create::pages_name;
+pub(crate) use open::{Remembered, remember};
 
 /// How a shard works. What is fixed when it is made is in its identity.
 #[derive(Clone, Copy, Debug)]

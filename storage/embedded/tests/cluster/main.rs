@@ -2,14 +2,15 @@
 
 mod basics;
 mod failures;
+mod inspecting;
 mod kills;
 mod model;
+mod opening;
 mod recycling;
 mod rot;
 
-use redoubt_embedded::block_on;
-use redoubt_io::Storage;
 use redoubt_io::forgetting::ForgettingStorage;
+use redoubt_io::{Storage, block_on};
 
 /// Bytes of all logs and page files.
 pub fn storage_size(storage: &ForgettingStorage) -> usize {

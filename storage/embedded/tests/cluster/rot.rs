@@ -1,8 +1,9 @@
 //! What was durable and rots: found, never believed, never taken for absent, and repaired from the other nodes.
 
 use redoubt_client::Volume;
-use redoubt_embedded::{ClusterHandle, EmbeddedCluster, block_on};
+use redoubt_embedded::{ClusterHandle, EmbeddedCluster};
 use redoubt_io::Storage;
+use redoubt_io::block_on;
 use redoubt_io::forgetting::ForgettingStorage;
 use redoubt_node::log::block::{BlockHeader, SECTOR_BYTES, block_bytes};
 use redoubt_page::{Lsn, PageId};

@@ -66,7 +66,7 @@ impl LogDevice for LogFile {
     }
 
     fn len_bytes(&self) -> u64 {
-        self.core.len_bytes.load(Ordering::Acquire)
+        self.core.len_bytes()
     }
 }
 
@@ -95,13 +95,13 @@ impl PageDevice for PageFile {
     }
 
     fn len_bytes(&self) -> u64 {
-        self.core.len_bytes.load(Ordering::Acquire)
+        self.core.len_bytes()
     }
 }
 
 /// An open file and its blocking calls.
 #[derive(Debug)]
-pub(super) struct FileCore {
+pub(crate) struct FileCore {
     /// What its errors call it.
     name: String,
     /// Through the page cache. All flushes go through this one descriptor: the kernel reports a failed
@@ -159,22 +159,31 @@ impl FileCore {
         })
     }
 
+    /// The same file for someone who makes the direct transfers himself, and whether there are any.
+    pub(crate) fn without_direct(self) -> (Self, bool) {
+        let is_direct = self.direct.is_some();
+        (Self { direct: None, ..self }, is_direct)
+    }
+
+    /// What errors call it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn len_bytes(&self) -> u64 {
+        self.len_bytes.load(Ordering::Acquire)
+    }
+
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.check_alive()?;
-        if !self.contains(offset, bytes.len()) {
-            let text = format!("{}: write of {} bytes at {offset} beyond the end", self.name, bytes.len());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
+        self.check_writable(offset, bytes.len())?;
         self.handle(offset, bytes.len()).write_all_at(bytes, offset)
     }
 
     fn flush(&self) -> io::Result<()> {
         let _one_at_a_time = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_alive()?;
-        self.cached.sync_data().inspect_err(|error| {
-            // Set under the lock and before anyone hears of the error.
-            let _ = self.dead.set(error.to_string());
-        })
+        // Under the lock, and before anyone hears of the error.
+        self.cached.sync_data().inspect_err(|error| self.bury(error))
     }
 
     fn read(&self, offset: u64, len: usize) -> io::Result<IoBuf> {
@@ -185,7 +194,7 @@ impl FileCore {
     }
 
     /// Reads on the caller's thread if that takes no I/O.
-    fn read_if_cached(&self, offset: u64, len: usize) -> io::Result<Option<IoBuf>> {
+    pub(crate) fn read_if_cached(&self, offset: u64, len: usize) -> io::Result<Option<IoBuf>> {
         self.check_readable(offset, len)?;
         let mut bytes = IoBuf::zeroed(len);
         let read = preadv2(&self.cached, &mut [IoSliceMut::new(&mut bytes)], offset, ReadWriteFlags::NOWAIT);
@@ -193,10 +202,10 @@ impl FileCore {
         Ok((read == Ok(len)).then_some(bytes))
     }
 
-    fn grow(&self, len_bytes: u64) -> io::Result<()> {
+    pub(crate) fn grow(&self, len_bytes: u64) -> io::Result<()> {
         let _one_at_a_time = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_alive()?;
-        let old_bytes = self.len_bytes.load(Ordering::Acquire);
+        let old_bytes = self.len_bytes();
         if len_bytes <= old_bytes {
             return Ok(());
         }
@@ -221,10 +230,26 @@ impl FileCore {
     }
 
     fn contains(&self, offset: u64, len: usize) -> bool {
-        offset.checked_add(len as u64).is_some_and(|end| end <= self.len_bytes.load(Ordering::Acquire))
+        offset.checked_add(len as u64).is_some_and(|end| end <= self.len_bytes())
     }
 
-    fn check_readable(&self, offset: u64, len: usize) -> io::Result<()> {
+    /// Refuses a write that does not lie within the file, or to a dead one.
+    pub(crate) fn check_writable(&self, offset: u64, len: usize) -> io::Result<()> {
+        self.check_alive()?;
+        if self.contains(offset, len) {
+            return Ok(());
+        }
+        let text = format!("{}: write of {len} bytes at {offset} beyond the end", self.name);
+        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+    }
+
+    /// A flush failed: from now on nothing is tried any more.
+    pub(crate) fn bury(&self, error: &io::Error) {
+        // A file dies once; the first reason is the one that matters.
+        let _ = self.dead.set(error.to_string());
+    }
+
+    pub(crate) fn check_readable(&self, offset: u64, len: usize) -> io::Result<()> {
         if self.contains(offset, len) {
             return Ok(());
         }
@@ -232,7 +257,7 @@ impl FileCore {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, text))
     }
 
-    fn check_alive(&self) -> io::Result<()> {
+    pub(crate) fn check_alive(&self) -> io::Result<()> {
         match self.dead.get() {
             None => Ok(()),
             Some(error) => {
@@ -325,7 +350,7 @@ mod tests {
         let lengths: Vec<io::Result<u64>> = std::thread::scope(|scope| {
             let open = || {
                 start.wait();
-                FileCore::open_log(&path, 1 << 20, false).map(|core| core.len_bytes.load(Ordering::Acquire))
+                FileCore::open_log(&path, 1 << 20, false).map(|core| core.len_bytes())
             };
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()

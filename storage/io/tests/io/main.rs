@@ -2,5 +2,6 @@
 
 mod block_on;
 mod contract;
+mod disk;
 mod forgetting;
 mod portable;

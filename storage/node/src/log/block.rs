@@ -82,6 +82,12 @@ pub const fn block_bytes(payload_bytes: usize) -> usize {
     (HEADER_BYTES + payload_bytes).div_ceil(SECTOR_BYTES) * SECTOR_BYTES
 }
 
+/// How long the block at the start of `bytes` says it is, in whole sectors; nothing checks that yet.
+pub fn claimed_bytes(bytes: &[u8]) -> Option<usize> {
+    (bytes.len() >= HEADER_BYTES && u32_at(bytes, 0) == MAGIC)
+        .then(|| block_bytes(u32_at(bytes, 52) as usize))
+}
+
 impl BlockHeader {
     /// Writes header and payload, which is given in two parts, to `out`, which must be exactly as long as
     /// `block_bytes` says.

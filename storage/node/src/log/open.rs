@@ -7,7 +7,7 @@ use redoubt_io::{IoBuf, LogDevice, Storage};
 use redoubt_protocol::NodeId;
 
 use super::active::ActiveIndex;
-use super::block::{BlockHeader, BlockKind, SECTOR_BYTES};
+use super::block::{BlockHeader, BlockKind, SECTOR_BYTES, claimed_bytes};
 use super::entry::{CopySet, IndexEntry};
 use super::error::LogError;
 use super::position::Lap;
@@ -15,6 +15,9 @@ use super::positions::{POSITIONS_BYTES, decode_positions};
 use super::ring::{Chunk, ChunkIndex, Cursor, Log, LogShape, Ring, chunk_name};
 use super::scan::{ChunkPlace, FoundBlock, Scan, scan};
 use super::sealed::{Footer, SealedIndex};
+
+/// What is read of a chunk to see which lap it is in.
+const HEAD_BYTES: usize = 4096;
 
 /// A chunk that was scanned because it has no index.
 pub struct Scanned {
@@ -106,7 +109,13 @@ impl<S: Storage> Log<S> {
     /// The lap a chunk was last begun in, or nothing when it never was. Reads one block where that suffices.
     async fn lap_of(&self, place: u32) -> Result<Option<Lap>, LogError> {
         let device = Rc::clone(&self.ring.borrow().devices[place as usize]);
-        let head = device.read_at(0, 4096).await.map_err(LogError::Unreadable)?;
+        let mut head = device.read_at(0, HEAD_BYTES).await.map_err(LogError::Unreadable)?;
+        // A node with segments of many groups begins a lap with a longer block.
+        if let Some(bytes) = claimed_bytes(&head)
+            && (HEAD_BYTES + 1..=self.shape.chunk_bytes).contains(&bytes)
+        {
+            head = device.read_at(0, bytes).await.map_err(LogError::Unreadable)?;
+        }
         let chunk_at = self.chunk_at(place);
         if let Ok((header, _)) = BlockHeader::decode(&head)
             && header.log_id == self.shape.log_id
@@ -114,7 +123,7 @@ impl<S: Storage> Log<S> {
         {
             return Ok(Some(header.lap));
         }
-        // The first block is longer than that, damaged, or was never written. Any other block will do.
+        // The first block is damaged, or was never written. Any other block will do.
         let bytes = self.read_chunk(place).await?;
         let mut newest = None;
         let mut at = 0;

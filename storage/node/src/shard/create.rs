@@ -76,7 +76,7 @@ impl ShardIdentity {
         Ok(storage.write_control(IDENTITY_NAME, &self.encode()).await?)
     }
 
-    pub(super) fn shape(&self, options: &ShardOptions) -> LogShape {
+    pub(crate) fn shape(&self, options: &ShardOptions) -> LogShape {
         let chunks = options.log_bytes / self.chunk_bytes as u64;
         LogShape {
             log_id: LogId::new(self.log_id),
@@ -88,7 +88,7 @@ impl ShardIdentity {
 }
 
 /// The name of a page store's file.
-pub(super) fn pages_name(node: NodeId, store_id: u64) -> String {
+pub(crate) fn pages_name(node: NodeId, store_id: u64) -> String {
     format!("pages/node-{}-{store_id:016x}", node.get())
 }
 

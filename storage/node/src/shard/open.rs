@@ -23,13 +23,13 @@ use crate::pages::store::PageStore;
 use crate::state::{NodeState, SegmentState};
 
 /// A node's memory as far as the log gives it back.
-struct Remembered {
-    state: NodeState,
+pub(crate) struct Remembered {
+    pub(crate) state: NodeState,
     /// Something of the node that had been flushed cannot be read.
     has_rot: bool,
     /// The lap in which its state begins. None when no lap has it whole any more: the node has forgotten its
     /// promises, so it holds no segment.
-    since: Option<Lap>,
+    pub(crate) since: Option<Lap>,
 }
 
 impl<S: Storage> Shard<S> {
@@ -98,7 +98,7 @@ impl<S: Storage> Shard<S> {
 }
 
 /// Reads a node's memory back: the newest lap that has all of its state, and what changed since.
-async fn remember<S: Storage>(
+pub(crate) async fn remember<S: Storage>(
     log: &Log<S>,
     scanned: &mut Vec<Scanned>,
     node: NodeId,

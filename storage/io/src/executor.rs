@@ -1,4 +1,4 @@
-//! Driving one future on the calling thread.
+//! The simplest executor: one future on the calling thread.
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,0 +1,110 @@
+//! The storage that chooses its device.
+
+use std::io::ErrorKind;
+use std::sync::mpsc;
+use std::thread;
+
+use redoubt_io::portable::PortableOptions;
+use redoubt_io::{Choice, Device, DiskStorage, IoBuf, IoMethod, LogDevice, PageDevice, Storage};
+
+use crate::contract;
+
+fn open(root: &std::path::Path, device: Device) -> DiskStorage {
+    DiskStorage::open(root, device, PortableOptions::default()).expect("opens")
+}
+
+/// The devices of this machine; the portable one alone where the kernel refuses rings.
+fn devices() -> Vec<Device> {
+    let best = IoMethod::Auto.choose().expect("there is always one").device;
+    if best == Device::Portable { vec![best] } else { vec![best, Device::Portable] }
+}
+
+#[test]
+fn every_device_keeps_the_contract() {
+    for device in devices() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let storage = open(directory.path(), device);
+        let checked = storage.clone();
+        storage.drive(async move { contract::check_all(&checked).await }).expect("an executor");
+    }
+}
+
+#[test]
+fn what_one_device_wrote_the_other_reads() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for (turn, device) in (1_u8..).zip(devices().into_iter().chain(devices())) {
+        let storage = open(directory.path(), device);
+        let used = storage.clone();
+        let run = async move {
+            let log = used.open_log("log", 1 << 20).await.expect("opens");
+            let pages = used.open_pages("pages").await.expect("opens");
+            pages.grow(8192).await.expect("grows");
+            if turn > 1 {
+                assert_eq!(*log.read_at(4096, 8192).await.expect("reads"), [turn - 1; 8192]);
+                assert_eq!(*log.read_at(5000, 77).await.expect("reads"), [turn - 1; 77], "by the other way");
+                assert_eq!(*pages.read_at(0, 8192).await.expect("reads"), [turn - 1; 8192]);
+            }
+            log.write_at_and_flush(4096, IoBuf::from_slice(&[turn; 8192])).await.expect("writes");
+            pages.write_at(0, IoBuf::from_slice(&[turn; 8192])).await.expect("writes");
+            pages.flush().await.expect("flushes");
+        };
+        storage.drive(run).expect("an executor");
+    }
+}
+
+#[test]
+fn tasks_are_woken_from_other_threads_and_their_wakers_outlive_them() {
+    for device in devices() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let storage = open(directory.path(), device);
+        let (give, taken) = mpsc::channel::<std::task::Waker>();
+        let waking = thread::spawn(move || {
+            let mut last = None;
+            for waker in taken {
+                waker.wake_by_ref();
+                last = Some(waker);
+            }
+            last
+        });
+        let run = async move {
+            for _ in 0..1000 {
+                let mut is_first = true;
+                std::future::poll_fn(|context| {
+                    if !std::mem::take(&mut is_first) {
+                        return std::task::Poll::Ready(());
+                    }
+                    give.send(context.waker().clone()).expect("the other thread waits");
+                    std::task::Poll::Pending
+                })
+                .await;
+            }
+        };
+        storage.drive(run).expect("an executor");
+        let late = waking.join().expect("no panic").expect("it was given some");
+        late.wake_by_ref();
+        drop(late);
+    }
+}
+
+#[test]
+fn a_ring_file_is_for_the_thread_that_drives_it() {
+    let Device::Glommio = devices()[0] else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let storage = open(directory.path(), Device::Glommio);
+    let refused = redoubt_io::block_on(storage.open_log("log", 4096)).expect_err("no executor here");
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn methods_by_name() {
+    let check =
+        |name: &str, expect: Option<IoMethod>| assert_eq!(IoMethod::from_name(name), expect, "{name}");
+    check("auto", Some(IoMethod::Auto));
+    check("glommio", Some(IoMethod::Glommio));
+    check("portable", Some(IoMethod::Portable));
+    check("worker", None);
+    let portable = Choice { device: Device::Portable, instead_because: None };
+    assert_eq!(IoMethod::Portable.choose().expect("always there"), portable);
+    let instead = Choice { instead_because: Some("io_uring is refused".into()), ..portable };
+    assert_eq!(instead.to_string(), "portable, because io_uring is refused");
+}
