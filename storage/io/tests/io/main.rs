@@ -5,3 +5,4 @@ mod contract;
 mod disk;
 mod forgetting;
 mod portable;
+mod refused;
