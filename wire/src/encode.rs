@@ -100,6 +100,10 @@ pub fn put_report(buffer: &mut BytesMut, report: &PgError, statement: &str) {
     optional(b'H', &fields.hint);
     let position = fields.position.map(|at| character_position(statement, at).to_string());
     optional(b'P', &position);
+    if let Some((query, at)) = &fields.internal_query {
+        optional(b'p', &at.map(|at| character_position(query, at).to_string()));
+        optional(b'q', &Some(query.clone()));
+    }
     optional(b'W', &fields.context);
     optional(b's', &fields.schema);
     optional(b't', &fields.table);

@@ -114,15 +114,31 @@ impl Analyzer<'_> {
             return Ok(None);
         }
         let Some(default) = relation.default_of(attno) else {
-            if self.type_info(attribute.type_oid)?.typtype == 'd' {
-                return Err(PgError::unsupported("the default of a domain"));
-            }
-            return Ok(None);
+            return self.type_default(&attribute);
         };
         let raw = redoubt_sql::parse_expression(&default.expression)?;
         let path = [crate::view::PG_CATALOG, relation.namespace];
         let mut analyzer = self.detached(&path);
         analyzer.default_expression(&raw, &attribute).map(Some).map_err(crate::view::without_position)
+    }
+
+    /// What a column without a default of its own gets by its type: a domain's default, or a NULL that the domain
+    /// may refuse.
+    fn type_default(&mut self, attribute: &Attribute) -> PgResult<Option<Expr>> {
+        if self.type_info(attribute.type_oid)?.typtype != 'd' {
+            return Ok(None);
+        }
+        let domain = self.catalog.type_must(attribute.type_oid)?;
+        let Some(text) = domain.row.typdefaultbin.clone() else {
+            let ty = self.plain_type(self.catalog.base_type(attribute.type_oid, -1)?.0)?;
+            let null = Expr::Const { value: Datum::Null, ty };
+            let implicit = Coercion::Implicit;
+            return self.wrap_domain(null, attribute.type_oid, implicit, false, None).map(Some);
+        };
+        let raw = redoubt_sql::parse_expression(&text)?;
+        let path = [crate::view::PG_CATALOG];
+        let mut analyzer = self.detached(&path);
+        analyzer.default_expression(&raw, attribute).map(Some).map_err(crate::view::without_position)
     }
 
     /// A default, cast to its column's type (`cookDefault`).

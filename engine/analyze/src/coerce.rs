@@ -194,7 +194,9 @@ impl Analyzer<'_> {
         }
         if source.type_oid == types::UNKNOWN {
             match expr {
-                Expr::Const { value, .. } => return self.coerce_literal(value, target, typmod, position),
+                Expr::Const { value, .. } => {
+                    return self.coerce_literal(value, target, typmod, context, explicit, position);
+                }
                 Expr::Param { number, .. } if self.params.is_open() => {
                     self.params.settle(number, target, position)?;
                     return Ok(Expr::Param { number, ty: self.plain_type(target)? });
@@ -202,7 +204,7 @@ impl Analyzer<'_> {
                 expr => {
                     let ty = self.plain_type(self.catalog.base_type(target, -1)?.0)?;
                     let through = Expr::CoerceViaIo { arg: Box::new(expr), ty, explicit };
-                    return self.wrap_domain(through, target);
+                    return self.wrap_domain(through, target, context, explicit, position);
                 }
             }
         }
@@ -228,7 +230,7 @@ impl Analyzer<'_> {
                 return self.coerce_record(expr, target, context, explicit, at);
             }
         };
-        self.wrap_domain(coerced, target)
+        self.wrap_domain(coerced, target, context, explicit, position)
     }
 
     fn relabel(&self, expr: Expr, target: Oid, explicit: bool) -> PgResult<Expr> {
@@ -252,12 +254,22 @@ impl Analyzer<'_> {
         if base == source { Ok(expr) } else { self.relabel(expr, base, false) }
     }
 
-    /// Domains need their constraints checked; only trivial ones exist until they are built.
-    fn wrap_domain(&self, expr: Expr, target: Oid) -> PgResult<Expr> {
-        if self.type_info(target)?.typtype == 'd' {
-            return Err(PgError::unsupported("coercion to a domain type"));
+    /// Makes a value of the type under all domains one of a domain: its modifier is applied, and its constraints are
+    /// checked when the value is computed (`coerce_to_domain`).
+    pub(crate) fn wrap_domain(
+        &mut self,
+        expr: Expr,
+        target: Oid,
+        context: Coercion,
+        explicit: bool,
+        position: Option<usize>,
+    ) -> PgResult<Expr> {
+        if self.type_info(target)?.typtype != 'd' {
+            return Ok(expr);
         }
-        Ok(expr)
+        let expr = self.coerce_typmod(expr, target, -1, context, explicit, position)?;
+        let ty = self.plain_type(target)?;
+        Ok(Expr::Relabel { arg: Box::new(expr), ty, explicit })
     }
 
     /// A literal of unknown type is read by the target type's input function, here and now; the
@@ -267,6 +279,8 @@ impl Analyzer<'_> {
         value: Datum,
         target: Oid,
         typmod: i32,
+        context: Coercion,
+        explicit: bool,
         position: Option<usize>,
     ) -> PgResult<Expr> {
         let (base, base_typmod) = self.catalog.base_type(target, typmod)?;
@@ -282,7 +296,7 @@ impl Analyzer<'_> {
             }
             other => return Err(other.mismatch("unknown literal")),
         };
-        self.wrap_domain(Expr::Const { value, ty }, target)
+        self.wrap_domain(Expr::Const { value, ty }, target, context, explicit, position)
     }
 
     #[allow(clippy::too_many_arguments)] // It mirrors coerce, whose arguments it passes on.

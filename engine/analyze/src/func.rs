@@ -12,6 +12,11 @@ use redoubt_functions::{Oid, builtin, types};
 use redoubt_sql::tree as ast;
 use std::sync::Arc;
 
+/// `pg_language.oid` of `internal`.
+const INTERNAL_LANGUAGE: Oid = 12;
+/// `pg_language.oid` of `c`.
+const C_LANGUAGE: Oid = 13;
+
 /// A function found, with how the actual arguments map to its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Match {
@@ -42,7 +47,11 @@ impl Analyzer<'_> {
     pub(crate) fn call_of(&self, proc: &PgProc, args: Vec<Expr>) -> Call {
         Call {
             proc_oid: proc.oid,
-            function: builtin(&proc.prosrc),
+            function: if matches!(proc.prolang, INTERNAL_LANGUAGE | C_LANGUAGE) {
+                builtin(&proc.prosrc)
+            } else {
+                None
+            },
             name: proc.proname.clone(),
             strict: proc.proisstrict,
             volatility: proc.provolatile,
@@ -131,7 +140,12 @@ impl Analyzer<'_> {
             .at(Some(call.pos)))
     }
 
-    fn signature(&self, name: &str, actual: &[Oid], names: &[Option<Arc<str>>]) -> PgResult<String> {
+    pub(crate) fn signature(
+        &self,
+        name: &str,
+        actual: &[Oid],
+        names: &[Option<Arc<str>>],
+    ) -> PgResult<String> {
         let mut parts = Vec::with_capacity(actual.len());
         for (oid, name) in actual.iter().zip(names.iter().chain(std::iter::repeat(&None))) {
             let type_name = self.type_name(*oid)?;
@@ -273,7 +287,7 @@ impl Analyzer<'_> {
                 format!("window function {} requires an OVER clause", proc.proname),
             )
             .at(Some(call.pos))),
-            'p' => Err(PgError::new(
+            'p' if self.place() != Place::CallArgument => Err(PgError::new(
                 code::WRONG_OBJECT_TYPE,
                 format!("{} is a procedure", self.signature(&call.name.dotted(), &arg_types, &[])?),
             )

@@ -1,8 +1,10 @@
 //! The parameters of a prepared statement: types declared by the client, or found out by use
 //! (PostgreSQL's src/backend/parser/parse_param.c).
 
+use crate::variables::VariableNames;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, types};
+use std::sync::Arc;
 
 /// The types of `$1`, `$2`, ...
 #[derive(Clone, Debug, Default)]
@@ -10,17 +12,28 @@ pub struct Params {
     types: Vec<Oid>,
     /// Types may still be found out; otherwise a number beyond the list is an error.
     variable: bool,
+    names: Option<Arc<VariableNames>>,
 }
 
 impl Params {
     /// Exactly these parameters.
     pub fn fixed(types: Vec<Oid>) -> Params {
-        Params { types, variable: false }
+        Params { types, variable: false, names: None }
+    }
+
+    /// Exactly these parameters, which have names.
+    pub fn named(types: Vec<Oid>, names: Arc<VariableNames>) -> Params {
+        Params { types, variable: false, names: Some(names) }
+    }
+
+    /// Their names, if they have any.
+    pub(crate) fn names(&self) -> Option<Arc<VariableNames>> {
+        self.names.clone()
     }
 
     /// Parameters of a Parse message: 0 or `unknown` means that use decides.
     pub fn variable(types: Vec<Oid>) -> Params {
-        Params { types, variable: true }
+        Params { types, variable: true, names: None }
     }
 
     /// The types after analysis.

@@ -143,6 +143,13 @@ impl Analyzer<'_> {
 
     /// The value of a column reference (`transformColumnRef`); `*` after a name is the whole row.
     pub(crate) fn resolve_column(&mut self, column: &ast::ColumnRef) -> PgResult<Expr> {
+        match self.params.names() {
+            None => self.plain_column(column),
+            Some(names) => self.column_or_variable(column, &names),
+        }
+    }
+
+    pub(crate) fn plain_column(&mut self, column: &ast::ColumnRef) -> PgResult<Expr> {
         if self.place() == Place::ColumnDefault {
             let message = "cannot use column reference in DEFAULT expression";
             return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).at(Some(column.pos)));

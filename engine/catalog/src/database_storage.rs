@@ -12,6 +12,7 @@ use redoubt_error::PgResult;
 use redoubt_functions::Oid;
 use redoubt_page::{Op, Page};
 use redoubt_txn::{Snapshot, Txn};
+use std::collections::HashSet;
 
 /// Makes the storage of a new database: a copy of all that the template has. Nobody may be connected to
 /// the template meanwhile. `store` is a session's of any database.
@@ -24,9 +25,10 @@ pub fn copy_database(store: &PageStore<'_>, template: Oid, database: Oid) -> PgR
     let session = store.catalog().session(database);
     let target = PageStore::new(engine, store.catalog(), &session, txn, store.snapshot());
     let catalog = catalog_of::<PgClass>();
+    let forks = engine.space().relation_keys();
     for (row, node) in user_relations(engine, template, store.snapshot())? {
         let copy = RelNode(store.allocate_oid()?);
-        copy_relation(engine, txn, node, copy)?;
+        copy_relation(engine, txn, &forks, node, copy)?;
         let found = crate::store::probe_rows::<PgClass>(
             &target,
             crate::index_oids::CLASS_OID,
@@ -54,6 +56,25 @@ pub fn drop_database_storage(store: &PageStore<'_>, database: Oid) -> PgResult<(
     Ok(())
 }
 
+/// How many pages the relations of a database have that are its own. What is dropped meanwhile may be counted or not.
+///
+/// # Errors
+/// Those of reading pages.
+pub fn database_pages(store: &PageStore<'_>, database: Oid) -> PgResult<i64> {
+    let engine = store.engine();
+    let space = engine.space();
+    let mut nodes: HashSet<RelNode> =
+        unshared_system_relations().map(|relation| system_node(database, relation)).collect();
+    nodes.extend(user_relations(engine, database, store.snapshot())?.into_iter().map(|(_, node)| node));
+    let mut pages = 0;
+    for key in space.relation_keys().into_iter().filter(|key| nodes.contains(&key.node)) {
+        if let Some(relation) = space.relation(key)? {
+            pages += i64::from(space.nblocks(&relation));
+        }
+    }
+    Ok(pages)
+}
+
 /// The relations of a database that have storage and are not part of the system, with their storage.
 fn user_relations(engine: &Engine, database: Oid, snapshot: &Snapshot) -> PgResult<Vec<(PgClass, RelNode)>> {
     let catalog = catalog_of::<PgClass>();
@@ -78,16 +99,17 @@ fn unshared_system_relations() -> impl Iterator<Item = Oid> {
 
 /// Copies the system relations of one database for another.
 pub(crate) fn copy_system_relations(engine: &Engine, txn: &Txn, from: Oid, to: Oid) -> PgResult<()> {
+    let forks = engine.space().relation_keys();
     for relation in unshared_system_relations() {
-        copy_relation(engine, txn, system_node(from, relation), system_node(to, relation))?;
+        copy_relation(engine, txn, &forks, system_node(from, relation), system_node(to, relation))?;
     }
     Ok(())
 }
 
 /// Copies all forks of a relation, page by page. Pages refer to each other by block, so copies need no change.
-fn copy_relation(engine: &Engine, txn: &Txn, from: RelNode, to: RelNode) -> PgResult<()> {
+fn copy_relation(engine: &Engine, txn: &Txn, forks: &[RelKey], from: RelNode, to: RelNode) -> PgResult<()> {
     let space = engine.space();
-    for key in space.relation_keys().into_iter().filter(|key| key.node == from) {
+    for key in forks.iter().copied().filter(|key| key.node == from) {
         let source = space.existing_relation(key)?;
         let target = space.create_relation(RelKey { node: to, fork: key.fork }, txn.xid()?.get())?;
         for block in 0..space.nblocks(&source) {

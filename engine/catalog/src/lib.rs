@@ -42,7 +42,7 @@ mod view;
 
 pub use bootstrap::{CATALOG_VERSION, bootstrap};
 pub use cache::{Key, Pending};
-pub use database_storage::{copy_database, drop_database_storage};
+pub use database_storage::{copy_database, database_pages, drop_database_storage};
 pub use memory::MemoryCatalog;
 pub use nodes::{POSTGRES, TEMPLATE0, TEMPLATE1};
 pub use pages::PageStore;

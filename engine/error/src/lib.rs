@@ -79,6 +79,8 @@ pub struct Report {
     pub data_type: Option<String>,
     /// Constraint concerned.
     pub constraint: Option<String>,
+    /// The statement of the server's own (a function's) that the report is about, and where in it, in bytes.
+    pub internal_query: Option<(String, Option<usize>)>,
 }
 
 impl PgError {
@@ -102,6 +104,7 @@ impl PgError {
             column: None,
             data_type: None,
             constraint: None,
+            internal_query: None,
         }))
     }
 
@@ -149,6 +152,26 @@ impl PgError {
     pub fn table(mut self, schema: impl Into<String>, table: impl Into<String>) -> Self {
         self.0.schema = Some(schema.into());
         self.0.table = Some(table.into());
+        self
+    }
+
+    /// Names the data type concerned, with its schema.
+    pub fn data_type(mut self, schema: impl Into<String>, data_type: impl Into<String>) -> Self {
+        self.0.schema = Some(schema.into());
+        self.0.data_type = Some(data_type.into());
+        self
+    }
+
+    /// The report is about a statement that the client has not sent: a position so far is one in it.
+    pub fn in_internal_query(mut self, query: impl Into<String>) -> Self {
+        let position = self.0.position.take();
+        self.0.internal_query.get_or_insert_with(|| (query.into(), position));
+        self
+    }
+
+    /// Moves the position by so many bytes, as when the text was cut out of another.
+    pub fn moved_by(mut self, bytes: usize) -> Self {
+        self.0.position = self.0.position.map(|position| position + bytes);
         self
     }
 

@@ -97,6 +97,7 @@ impl<'a> Exec<'a> {
             result_type: site.result_type,
             result_desc: site.result_desc.as_ref(),
             variadic: site.variadic,
+            function: site.proc_oid,
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn input(elem: &ElementType, typmod: i32, text: &str, env: &dyn Env) 
     let mut elems = Vec::with_capacity(parsed.items.len());
     for item in &parsed.items {
         elems.push(if nulls && !item.quoted && item.text.eq_ignore_ascii_case("null") {
-            Datum::Null
+            io::null_input(elem.oid, env)?
         } else {
             io::input(elem.oid, typmod, &item.text, env)?
         });
@@ -445,7 +445,7 @@ pub(crate) fn recv(elem_type: Oid, typmod: i32, bytes: &[u8], env: &dyn Env) -> 
     for _ in 0..count {
         let len = reader.i32()?;
         elems.push(match len {
-            -1 => Datum::Null,
+            -1 => io::null_input(elem_type, env)?,
             0.. => {
                 let bytes = reader.take(len as usize).map_err(|_| {
                     PgError::new(code::INVALID_BINARY_REPRESENTATION, insufficient().message())

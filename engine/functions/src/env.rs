@@ -273,12 +273,22 @@ pub struct CallContext<'a> {
     pub result_desc: Option<&'a TupleDesc>,
     /// The call was written with the VARIADIC keyword: the last argument is an array.
     pub variadic: bool,
+    /// `pg_proc.oid` of the function that is called, or 0.
+    pub function: Oid,
 }
 
 impl<'a> CallContext<'a> {
     /// A context without type information, for plain functions.
     pub fn new(env: &'a dyn Env) -> Self {
-        CallContext { env, collation: 0, arg_types: &[], result_type: 0, result_desc: None, variadic: false }
+        CallContext {
+            env,
+            collation: 0,
+            arg_types: &[],
+            result_type: 0,
+            result_desc: None,
+            variadic: false,
+            function: 0,
+        }
     }
 
     /// The same context with the resolved types of a call.

@@ -187,6 +187,21 @@ fn is_any(type_oid: Oid) -> bool {
     )
 }
 
+/// What NULL becomes in a column of a type: NULL, if the type is no domain that refuses it.
+///
+/// # Errors
+/// `23502` and `23514`: those of the domain's constraints.
+#[inline]
+pub fn null_input(type_oid: Oid, env: &dyn Env) -> PgResult<Datum> {
+    // Built-in types are no domains that refuse anything.
+    if crate::builtin_type(type_oid).is_none()
+        && env.type_info(type_oid)?.is_some_and(|info| info.typtype == 'd')
+    {
+        env.check_domain(type_oid, &Datum::Null)?;
+    }
+    Ok(Datum::Null)
+}
+
 fn no_input(type_oid: Oid, env: &dyn Env) -> PgResult<PgError> {
     let name = env.type_name(type_oid, -1)?;
     Ok(PgError::new(code::FEATURE_NOT_SUPPORTED, format!("cannot accept a value of type {name}")))

@@ -39,7 +39,7 @@ pub(crate) fn input(type_oid: Oid, text: &str, env: &dyn Env) -> PgResult<Datum>
         }
         is_first = false;
         if rest.starts_with([',', ')']) {
-            fields.push(Datum::Null);
+            fields.push(io::null_input(attr.type_oid, env)?);
             continue;
         }
         let (value, tail) = read_column(rest).ok_or_else(|| malformed(text, "Unexpected end of input."))?;
@@ -157,7 +157,7 @@ pub(crate) fn recv(type_oid: Oid, bytes: &[u8], env: &dyn Env) -> PgResult<Datum
         }
         let len = reader.i32()?;
         fields.push(match len {
-            -1 => Datum::Null,
+            -1 => io::null_input(attr.type_oid, env)?,
             0.. => io::recv(attr.type_oid, attr.typmod, reader.take(len as usize)?, env)?,
             _ => return Err(crate::binary::insufficient()),
         });

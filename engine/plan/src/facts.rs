@@ -105,6 +105,18 @@ pub struct ProcFacts {
     pub support: Option<Arc<str>>,
 }
 
+impl ProcFacts {
+    /// The C symbol to call it by: its own, or that of its language's call handler.
+    pub fn symbol(&self) -> &str {
+        match &*self.language {
+            "internal" | "c" => &self.source,
+            "sql" => "fmgr_sql",
+            "plpgsql" => "plpgsql_call_handler",
+            _ => "",
+        }
+    }
+}
+
 /// A function in language SQL whose body is one SELECT.
 #[derive(Clone, Debug)]
 pub struct SqlBody {

@@ -137,6 +137,9 @@ pub struct ScanFunction {
     pub columns: Box<[Option<Slot>]>,
     /// The value is a composite that is taken apart.
     pub composite: bool,
+    /// What the query expects of rows that describe themselves: the types of their columns. Empty where the
+    /// function's definition says what they are.
+    pub expected: Box<[redoubt_functions::Oid]>,
 }
 
 /// A function in FROM returns a set or one value.

@@ -12,7 +12,7 @@ use redoubt_txn::{Isolation, Snapshot};
 use std::sync::Arc;
 
 /// `pg_namespace.oid` of `pg_catalog`.
-const PG_CATALOG: Oid = 11;
+pub(crate) const PG_CATALOG: Oid = 11;
 /// What a session calls its own temporary schema.
 pub(crate) const PG_TEMP: &str = "pg_temp";
 
@@ -184,6 +184,29 @@ impl<'a> Access<'a> {
         self.path = path;
         self.creation = creation;
         Ok(())
+    }
+
+    /// The schemas of a list that exist and may be used, as a function with a search path of its own has them.
+    pub(crate) fn path_of(&self, names: &[String]) -> PgResult<Vec<Oid>> {
+        let mut path = Vec::new();
+        for name in names {
+            let name = if name == "$user" { &*self.session.facts.current_user } else { name.as_str() };
+            let found = match name {
+                PG_TEMP => self.temporary_schema,
+                _ => match self.catalog().namespace_by_name(name)? {
+                    Some(namespace) if self.may_use_schema(&namespace)? => Some(namespace.oid),
+                    _ => None,
+                },
+            };
+            path.extend(found.filter(|oid| !path.contains(oid)));
+        }
+        if !path.contains(&PG_CATALOG) {
+            path.insert(0, PG_CATALOG);
+        }
+        if let Some(temporary) = self.temporary_schema.filter(|oid| !path.contains(oid)) {
+            path.insert(0, temporary);
+        }
+        Ok(path)
     }
 
     /// The schema of this name, if there is one; `pg_temp` is the session's own.

@@ -39,6 +39,8 @@ impl Doing {
 pub(crate) struct Activity {
     pub database: Oid,
     pub user: Oid,
+    /// It is no client's, but looks after tables.
+    pub automatic: bool,
     pub application_name: String,
     pub client_address: Option<IpAddr>,
     pub session_start_us: i64,
@@ -54,6 +56,7 @@ impl Default for Activity {
         Activity {
             database: 0,
             user: 0,
+            automatic: false,
             application_name: String::new(),
             client_address: None,
             session_start_us: 0,

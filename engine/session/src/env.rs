@@ -63,8 +63,8 @@ impl Env for StatementEnv<'_> {
         Ok(members.iter().map(|row| EnumValue { oid: row.oid, sort: row.enumsortorder }).collect())
     }
 
-    fn check_domain(&self, _: Oid, _: &Datum) -> PgResult<()> {
-        Err(PgError::unsupported("domain constraints"))
+    fn check_domain(&self, domain: Oid, value: &Datum) -> PgResult<()> {
+        self.check_domain_value(domain, value)
     }
 
     fn reg_lookup(&self, kind: RegKind, text: &str) -> PgResult<Option<Oid>> {

@@ -201,7 +201,7 @@ impl Session {
         for (index, (value, type_oid)) in values.iter().zip(types).enumerate() {
             let format = read_format(pick(formats, index))?;
             params.push(match value {
-                None => Datum::Null,
+                None => io::null_input(*type_oid, &env)?,
                 Some(bytes) => match format {
                     Format::Binary => io::recv(*type_oid, -1, bytes.as_ref(), &env)?,
                     Format::Text => {

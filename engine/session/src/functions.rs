@@ -23,6 +23,9 @@ mod sizes;
 mod statistics;
 mod visibility;
 
+pub(crate) use activity::check_may_signal;
+pub(crate) use parameters::encoding_by_name;
+
 /// A function that reads the session or the catalogs.
 pub(crate) type SessionFn = fn(&StatementEnv<'_>, &CallContext<'_>, &[Datum]) -> PgResult<Datum>;
 /// A set-returning function that does.
@@ -100,10 +103,17 @@ static FAMILIES: &[Family] = &[
     visibility::BUILTINS,
     crate::sequence_functions::BUILTINS,
     crate::waiting::WAITING,
+    crate::routine::HANDLERS,
 ];
 
-static SET_FAMILIES: &[SetFamily] =
-    &[activity::SETS, definitions::SETS, parameters::SETS, privileges::SETS, statistics::SETS];
+static SET_FAMILIES: &[SetFamily] = &[
+    activity::SETS,
+    definitions::SETS,
+    parameters::SETS,
+    privileges::SETS,
+    statistics::SETS,
+    crate::routine::SET_HANDLERS,
+];
 
 static BY_NAME: LazyLock<FxHashMap<&'static str, ScalarFn>> =
     LazyLock::new(|| FAMILIES.iter().copied().flatten().copied().collect());

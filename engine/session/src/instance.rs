@@ -5,17 +5,18 @@ use crate::measures::Measures;
 use crate::settings::{Parameter, Settings};
 use crate::temporary::TemporaryNumbers;
 use crate::vacuum::{Autovacuum, TableCounters};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use redoubt_access::Engine;
 use redoubt_catalog::Catalog;
 use redoubt_error::{PgError, PgResult, Severity, code};
+use redoubt_functions::Oid;
 use redoubt_page::Lsn;
 use redoubt_txn::{Interrupt, Interrupts};
 use rustc_hash::FxHashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The durable end of the log, waited for without blocking a thread.
 pub trait Durability: Send + Sync {
@@ -32,6 +33,8 @@ pub struct Instance {
     durability: Box<dyn Durability>,
     settings: Settings,
     sessions: Mutex<FxHashMap<i32, Registered>>,
+    /// Some session has left the register.
+    session_left: Condvar,
     next_process_id: AtomicI32,
     stopping: AtomicBool,
     started_us: i64,
@@ -70,6 +73,7 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.instance.sessions.lock().remove(&self.process_id);
+        self.instance.session_left.notify_all();
     }
 }
 
@@ -87,6 +91,7 @@ impl Instance {
             durability,
             settings,
             sessions: Mutex::default(),
+            session_left: Condvar::new(),
             next_process_id: AtomicI32::new(1),
             stopping: AtomicBool::new(false),
             started_us: redoubt_functions::timestamp::now_us(),
@@ -163,6 +168,57 @@ impl Instance {
         for session in self.sessions.lock().values() {
             raise(session, Interrupt::Terminate);
         }
+    }
+
+    /// Waits until no session but `own` is in a database, `patience` at most; automatic work there is told to end.
+    /// Returns how many sessions have stayed. No other may come: the database's lock is held.
+    ///
+    /// # Errors
+    /// Those of `check_for_interrupts`.
+    pub(crate) fn wait_until_left(
+        &self,
+        database: Oid,
+        own: i32,
+        patience: Duration,
+        check_for_interrupts: &mut dyn FnMut() -> PgResult<()>,
+    ) -> PgResult<usize> {
+        /// How long an interrupt may go unnoticed.
+        const LOOK: Duration = Duration::from_millis(100);
+        let deadline = Instant::now() + patience;
+        loop {
+            check_for_interrupts()?;
+            let mut sessions = self.sessions.lock();
+            let mut others = 0;
+            for (_, session) in sessions.iter().filter(|(pid, _)| **pid != own) {
+                let (there, automatic) = {
+                    let activity = session.activity.lock();
+                    (activity.database == database, activity.automatic)
+                };
+                others += usize::from(there);
+                if there && automatic {
+                    raise(session, Interrupt::Terminate);
+                }
+            }
+            let now = Instant::now();
+            if others == 0 || now >= deadline {
+                return Ok(others);
+            }
+            self.session_left.wait_for(&mut sessions, LOOK.min(deadline - now));
+        }
+    }
+
+    /// How many sessions of clients are in a database, and how many are a role's.
+    pub(crate) fn count_sessions(&self, database: Oid, user: Oid) -> (usize, usize) {
+        let sessions = self.sessions.lock();
+        let mut counts = (0, 0);
+        for session in sessions.values() {
+            let activity = session.activity.lock();
+            if !activity.automatic {
+                counts.0 += usize::from(activity.database == database);
+                counts.1 += usize::from(activity.user == user);
+            }
+        }
+        counts
     }
 
     /// How many sessions there are.

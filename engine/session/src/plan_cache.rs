@@ -100,7 +100,16 @@ impl StatementCache {
 impl Session {
     /// The plan if it is still good, its tables locked.
     pub(crate) fn reuse(&self, cached: &CachedPlan) -> PgResult<Option<Planned>> {
-        let access = Access::current(self)?;
+        self.reuse_under(cached, || Access::current(self))
+    }
+
+    /// As [`Session::reuse`], where the plan is used under another search path or snapshot than the session's own.
+    pub(crate) fn reuse_under<'s>(
+        &'s self,
+        cached: &CachedPlan,
+        look: impl Fn() -> PgResult<Access<'s>>,
+    ) -> PgResult<Option<Planned>> {
+        let access = look()?;
         if !cached.made_under.hold(self, &access) {
             return Ok(None);
         }
@@ -112,7 +121,7 @@ impl Session {
         self.check_read_only(&cached.planned.plan)?;
         if self.lock_tables(&access, &cached.planned.plan)? {
             // Some lock was new, and what it was waited for may have changed the table.
-            let access = Access::current(self)?;
+            let access = look()?;
             if !cached.made_under.hold(self, &access) {
                 return Ok(None);
             }
@@ -127,13 +136,17 @@ impl Session {
         params: &Params,
     ) -> PgResult<(Planned, Option<CachedPlan>)> {
         let planned = self.plan(statement, params)?;
-        let made_under = Circumstances::now(self, &Access::current(self)?);
-        let cached = made_under.map(|made_under| CachedPlan {
-            made_under,
+        let cached = self.to_keep(&Access::current(self)?, &planned);
+        Ok((planned, cached))
+    }
+
+    /// A plan that was just made, to be kept; `None` when the catalogs are being changed.
+    pub(crate) fn to_keep(&self, access: &Access<'_>, planned: &Planned) -> Option<CachedPlan> {
+        Some(CachedPlan {
+            made_under: Circumstances::now(self, access)?,
             planned: planned.clone(),
             allowed_to: AtomicU32::new(0),
-        });
-        Ok((planned, cached))
+        })
     }
 
     /// A plan for a statement that came as text, and the values of its parameters; `None` when it has to be

@@ -150,13 +150,18 @@ fn on_columns(
     Ok(true)
 }
 
-fn check_execute(catalog: &CatalogView<'_>, role: Oid, function: Oid) -> PgResult<()> {
+/// Whether a role may call a function.
+///
+/// # Errors
+/// `42501` when it may not.
+pub(crate) fn check_execute(catalog: &CatalogView<'_>, role: Oid, function: Oid) -> PgResult<()> {
     let Some(row) = catalog.proc_by_oid(function)? else { return Ok(()) };
     let held = catalog.privileges(role, AclObject::Function, row.proowner, row.proacl.as_ref())?;
     if held.contains(Privileges::EXECUTE) {
         return Ok(());
     }
-    Err(denied(format!("permission denied for function {}", row.proname)))
+    let word = if row.prokind == 'p' { "procedure" } else { "function" };
+    Err(denied(format!("permission denied for {word} {}", row.proname)))
 }
 
 /// The functions of a query whose privileges are not the default, by which everybody may call them.

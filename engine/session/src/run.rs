@@ -5,7 +5,7 @@ use crate::client::{Client, Format, OutputColumn};
 use crate::privileges::guarded_functions;
 use crate::session::Session;
 use crate::vacuum::Changes;
-use redoubt_analyze::query::{CommandType, Perms};
+use redoubt_analyze::query::{CommandType, Perms, Query};
 use redoubt_analyze::{AnalyzeContext, Params, analyze_statement};
 use redoubt_error::{PgError, PgResult};
 use redoubt_exec::{ExecContext, Execution, Storage};
@@ -34,10 +34,19 @@ const LONG_STATEMENT_COST: f64 = 10_000.0;
 impl Session {
     /// Plans a statement and locks its tables. The session must be in a transaction.
     pub(crate) fn plan(&self, statement: &DmlStatement, params: &Params) -> PgResult<Planned> {
+        self.plan_locked(|| Access::current(self), |access| self.plan_under(access, statement, params))
+    }
+
+    /// Plans and locks, until the plan is one that was good when its locks were granted.
+    pub(crate) fn plan_locked<'s>(
+        &'s self,
+        look: impl Fn() -> PgResult<Access<'s>>,
+        mut make: impl FnMut(&Access<'s>) -> PgResult<Planned>,
+    ) -> PgResult<Planned> {
         for _ in 0..MAX_REPLANS {
-            let access = Access::current(self)?;
+            let access = look()?;
             let version = access.catalog().version();
-            let planned = self.plan_under(&access, statement, params)?;
+            let planned = make(&access)?;
             self.check_privileges(&access, &planned)?;
             self.check_read_only(&planned.plan)?;
             let some_new = self.lock_tables(&access, &planned.plan)?;
@@ -65,17 +74,29 @@ impl Session {
             params: params.clone(),
         };
         let (query, params) = analyze_statement(statement, context)?;
+        self.plan_analyzed(access, query, &params)
+    }
+
+    /// Plans a statement that is analyzed.
+    pub(crate) fn plan_analyzed(
+        &self,
+        access: &Access<'_>,
+        query: Query,
+        params: &Params,
+    ) -> PgResult<Planned> {
         let guarded_functions = guarded_functions(&access.catalog(), &query)?.into();
         let plan = self.with_planner(access, |context| redoubt_plan::plan(query, context))?;
         let mut columns = Vec::with_capacity(plan.columns.len());
         for column in &plan.columns {
+            // Clients are told of the type under a domain.
+            let (type_oid, typmod) = access.catalog().base_type(column.ty.type_oid, column.ty.typmod)?;
             columns.push(OutputColumn {
                 name: column.name.clone(),
                 table_oid: column.origin.0,
                 attribute: column.origin.1,
-                type_oid: column.ty.type_oid,
-                type_length: access.catalog().type_info_must(column.ty.type_oid)?.len,
-                typmod: column.ty.typmod,
+                type_oid,
+                type_length: access.catalog().type_info_must(type_oid)?.len,
+                typmod,
                 format: Format::Text,
             });
         }

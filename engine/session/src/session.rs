@@ -80,6 +80,8 @@ pub struct Session {
     pub(crate) internal_plans: RefCell<crate::internal_plan::InternalPlans>,
     pub(crate) roles: crate::current_role::ChosenRoles,
     pub(crate) temporary: crate::temporary::Temporary,
+    pub(crate) domain_checks: RefCell<crate::domain_check::DomainChecks>,
+    pub(crate) routines: crate::routine::Routines,
 }
 
 impl Session {
@@ -117,8 +119,9 @@ impl Session {
         let database_name: Arc<str> =
             parameter("database").filter(|name| !name.is_empty()).unwrap_or(&user).into();
         let now = timestamp::now_us();
-        let found = crate::login::find(instance, &backend, &user, &database_name)?;
+        let found = crate::login::find(instance, &backend, &registration, &user, &database_name)?;
         let mut settings = instance.settings().clone();
+        let warnings = found.apply_kept(&mut settings);
         apply_startup(&mut settings, &start.parameters, found.superuser)?;
         settings.set_fact(Parameter::SessionAuthorization, &user);
         settings.set_fact(Parameter::IsSuperuser, if found.superuser { "on" } else { "off" });
@@ -149,11 +152,13 @@ impl Session {
             portals: HashMap::new(),
             statements: StatementCache::default(),
             random: RefCell::new(Prng::from_entropy()),
-            notices: RefCell::new(Vec::new()),
+            notices: RefCell::new(warnings),
             sequences: RefCell::default(),
             internal_plans: RefCell::default(),
             roles: crate::current_role::ChosenRoles::default(),
             temporary: crate::temporary::Temporary::default(),
+            domain_checks: RefCell::default(),
+            routines: crate::routine::Routines::default(),
         };
         session.apply_timeouts();
         session.report_start();

@@ -5,9 +5,11 @@
 //! ending a level replays the entries backwards.
 
 pub mod datestyle;
+mod identifiers;
 pub mod table;
 pub mod value;
 
+pub use identifiers::split_identifiers;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{ByteaOutput, IntervalStyle, Settings as FormatSettings, timezone::Zone};
 use std::collections::BTreeMap;
@@ -24,10 +26,14 @@ pub enum Source {
     ConfigurationFile,
     /// The server's command line.
     CommandLine,
+    /// ALTER ROLE ALL SET.
+    Global,
     /// ALTER DATABASE ... SET.
     Database,
     /// ALTER ROLE ... SET.
     User,
+    /// ALTER ROLE ... IN DATABASE ... SET.
+    DatabaseUser,
     /// The connection's startup packet.
     Client,
     /// SET.
@@ -41,8 +47,10 @@ impl Source {
             Source::Default => "default",
             Source::ConfigurationFile => "configuration file",
             Source::CommandLine => "command line",
+            Source::Global => "global",
             Source::Database => "database",
             Source::User => "user",
+            Source::DatabaseUser => "database user",
             Source::Client => "client",
             Source::Session => "session",
         }
@@ -173,6 +181,18 @@ impl Settings {
         };
         self.undo.push(Undo { level, local, target: Target::Custom(key), previous });
         Ok(())
+    }
+
+    /// Whether SET may name a parameter at all.
+    ///
+    /// # Errors
+    /// `42704` for a name nobody knows, those of a parameter that cannot be set now or by this user.
+    pub fn check_may_set(&self, name: &str, superuser: bool) -> PgResult<()> {
+        match Parameter::by_name(name) {
+            Some(parameter) => check_context(parameter, superuser),
+            None if is_custom(name) => Ok(()),
+            None => Err(unrecognized(name)),
+        }
     }
 
     /// RESET ALL: every parameter a user may set goes back to its reset value.
@@ -453,50 +473,6 @@ fn check_context(parameter: Parameter, superuser: bool) -> PgResult<()> {
     Err(PgError::new(code, message))
 }
 
-/// PostgreSQL's SplitIdentifierString: comma-separated names, folded to lower case unless quoted.
-pub fn split_identifiers(text: &str) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return Some(names);
-    }
-    loop {
-        let name;
-        if let Some(quoted) = rest.strip_prefix('"') {
-            let mut content = String::new();
-            let mut chars = quoted.char_indices();
-            let end = loop {
-                let (at, c) = chars.next()?;
-                if c != '"' {
-                    content.push(c);
-                } else if quoted[at + 1..].starts_with('"') {
-                    content.push('"');
-                    chars.next();
-                } else {
-                    break at + 1;
-                }
-            };
-            name = content;
-            rest = quoted[end..].trim_start();
-        } else {
-            let end = rest.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(rest.len());
-            if end == 0 {
-                return None;
-            }
-            name = rest[..end].to_lowercase();
-            rest = rest[end..].trim_start();
-        }
-        names.push(name);
-        if rest.is_empty() {
-            return Some(names);
-        }
-        rest = rest.strip_prefix(',')?.trim_start();
-        if rest.is_empty() {
-            return None;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -584,22 +560,5 @@ mod tests {
             settings.take_reports(),
             vec![("application_name", "me".to_string()), ("DateStyle", "German, DMY".to_string())]
         );
-    }
-
-    #[test]
-    fn identifier_lists() {
-        let check = |text: &str, expect: Option<&[&str]>| {
-            let got = split_identifiers(text);
-            assert_eq!(
-                got.as_ref().map(|v| v.iter().map(String::as_str).collect::<Vec<_>>()).as_deref(),
-                expect
-            );
-        };
-        check("", Some(&[]));
-        check("\"$user\", public", Some(&["$user", "public"]));
-        check("A , \"B c\",\"d\"\"e\"", Some(&["a", "B c", "d\"e"]));
-        check("a,", None);
-        check("a b", None);
-        check("\"a", None);
     }
 }

@@ -9,7 +9,7 @@ use crate::settings::Parameter;
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::Oid;
 use redoubt_sql::tree::{
-    DiscardTarget, SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement,
+    DiscardTarget, ObjectType, SetAction, SetStatement, SetValue, TransactionModes, TransactionStatement,
     UtilityStatement,
 };
 
@@ -66,6 +66,48 @@ impl Session {
             UtilityStatement::Drop(drop) => self.drop_objects(drop)?,
             UtilityStatement::Checkpoint => self.checkpoint()?,
             UtilityStatement::Vacuum(vacuum) => self.vacuum(vacuum, client)?,
+            UtilityStatement::Rename(rename) if rename.object == ObjectType::Database => {
+                self.rename_database(rename.target.name.last(), &rename.new_name)?;
+            }
+            UtilityStatement::CreateFunction(create) => self.create_function(create)?,
+            UtilityStatement::Call(call) => self.call_procedure(call)?,
+            UtilityStatement::AlterFunction(alter) => self.alter_function(alter)?,
+            UtilityStatement::Rename(rename) if is_function(rename.object) => {
+                self.rename_function(rename.object, &rename.target, &rename.new_name)?;
+            }
+            UtilityStatement::AlterOwner { object, target, new_owner } if is_function(*object) => {
+                self.alter_function_owner(*object, target, new_owner)?;
+            }
+            UtilityStatement::AlterObjectSchema { object, target, new_schema, .. }
+                if is_function(*object) =>
+            {
+                self.move_function(*object, target, new_schema)?;
+            }
+            UtilityStatement::CreateType(create) => self.create_type(create)?,
+            UtilityStatement::AlterEnum(alter) => self.alter_enum(alter)?,
+            UtilityStatement::CreateDomain(create) => self.create_domain(create)?,
+            UtilityStatement::AlterDomain { name, command } => self.alter_domain(name, command)?,
+            UtilityStatement::Rename(rename) if is_type(rename.relation_kind) => {
+                self.rename_in_type(rename)?
+            }
+            UtilityStatement::AlterOwner { object, target, new_owner } if is_type(*object) => {
+                self.alter_type_owner(*object, &target.name, new_owner)?;
+            }
+            UtilityStatement::AlterObjectSchema { object, target, new_schema, .. } if is_type(*object) => {
+                self.move_type(*object, &target.name, new_schema)?;
+            }
+            UtilityStatement::CreateDatabase { name, options } => self.create_database(name, options)?,
+            UtilityStatement::AlterDatabase { name, options } => self.alter_database(name, options)?,
+            UtilityStatement::AlterDatabaseSet { name, setting } => self.alter_database_set(name, setting)?,
+            UtilityStatement::AlterRoleSet { role, database, setting } => {
+                self.alter_role_set(role.as_ref(), database.as_ref(), setting)?;
+            }
+            UtilityStatement::DropDatabase { name, if_exists, force } => {
+                self.drop_database(name, *if_exists, *force)?;
+            }
+            UtilityStatement::AlterOwner { object: ObjectType::Database, target, new_owner } => {
+                self.alter_database_owner(target.name.last(), new_owner)?;
+            }
             UtilityStatement::Rename(rename) => self.rename(rename)?,
             UtilityStatement::AlterObjectSchema { object, target, if_exists, new_schema } => {
                 self.set_schema(*object, target, *if_exists, new_schema.as_str())?;
@@ -223,7 +265,7 @@ impl Session {
     }
 
     /// Several values are a list; identifiers in `search_path` are quoted where they must be.
-    fn setting_text(&self, name: &str, values: &[SetValue]) -> PgResult<String> {
+    pub(crate) fn setting_text(&self, name: &str, values: &[SetValue]) -> PgResult<String> {
         if values.iter().any(|value| matches!(value, SetValue::Interval { .. })) {
             return Err(PgError::unsupported(format!("setting {name} to an interval")));
         }
@@ -291,6 +333,17 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn is_function(object: ObjectType) -> bool {
+    matches!(
+        object,
+        ObjectType::Function | ObjectType::Procedure | ObjectType::Routine | ObjectType::Aggregate
+    )
+}
+
+fn is_type(object: ObjectType) -> bool {
+    matches!(object, ObjectType::Type | ObjectType::Domain)
 }
 
 /// What Describe tells of a utility statement: SHOW returns rows.

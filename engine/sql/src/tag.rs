@@ -126,6 +126,7 @@ impl UtilityStatement {
                     "CREATE FUNCTION"
                 }
             }
+            U::AlterFunction(a) => return format!("ALTER {}", a.object.tag_words()),
             U::CreateExtension { .. } => "CREATE EXTENSION",
             U::CreateTablespace { .. } => "CREATE TABLESPACE",
             U::DropTablespace { .. } => "DROP TABLESPACE",

@@ -4,6 +4,7 @@
 use super::{DeparseContext, deparse_expr, deparse_query};
 use crate::Place;
 use crate::default_expr::{TableShape, analyze_expression};
+use crate::domain::{domain_shape, with_capitals};
 use crate::params::Params;
 use crate::query::{CallForm, Expr, Query};
 use crate::statement::{AnalyzeContext, analyze_statement};
@@ -107,8 +108,18 @@ impl<'a> DeparseContext<'a> {
             oid => Some(self.relation(oid)?),
         };
         let text = constraint.conbin.as_deref().unwrap_or_default();
-        let printed = self.stored_expression(text, table.as_deref())?;
+        let printed = match constraint.contypid {
+            0 => self.stored_expression(text, table.as_deref())?,
+            domain => self.domain_condition(text, domain)?,
+        };
         Ok(format!("CHECK ({printed}){}", if constraint.connoinherit { " NO INHERIT" } else { "" }))
+    }
+
+    fn domain_condition(&self, text: &str, domain: Oid) -> PgResult<String> {
+        let shape = domain_shape(&self.catalog.type_must(domain)?.row, &self.catalog)?;
+        let raw = redoubt_sql::parse_expression(text)?;
+        let expr = analyze_expression(&raw, Place::Other, Some(&shape), self.reading(&[PG_CATALOG]))?;
+        Ok(with_capitals(&deparse_expr(&expr, Some(&shape), self.again())?))
     }
 
     fn foreign_key_definition(&self, constraint: &PgConstraint) -> PgResult<String> {

@@ -247,25 +247,13 @@ impl Ddl<'_> {
             (Some(before), Some(after)) => {
                 let middle = (order(before) + after.enumsortorder) / 2.0;
                 if middle == order(before) || middle == after.enumsortorder {
-                    return self.renumber_labels(type_oid, label, at);
+                    // Values are stored with their places: those of old rows cannot move.
+                    return Err(PgError::unsupported("a label between two that have no number between them"));
                 }
                 middle
             }
         };
         self.insert_label(type_oid, label, position)
-    }
-
-    /// Makes room between two neighbours that no number lies between.
-    fn renumber_labels(&self, type_oid: Oid, label: &str, at: usize) -> PgResult<()> {
-        let mut rows = self.find::<PgEnum>(index::ENUM_TYPE, &[Datum::Oid(type_oid)])?;
-        rows.sort_by(|a, b| a.1.enumsortorder.total_cmp(&b.1.enumsortorder));
-        // From the end, so that no two members ever have one number.
-        for (old_at, (id, row)) in rows.iter().enumerate().rev() {
-            let position = old_at + 1 + usize::from(old_at >= at);
-            let new = PgEnum { enumsortorder: position as f32, ..row.clone() };
-            self.update(*id, row, &new)?;
-        }
-        self.insert_label(type_oid, label, at as f32 + 1.0)
     }
 
     /// Renames a label of an enum type.
@@ -324,6 +312,28 @@ impl Ddl<'_> {
         self.record_dependencies(address, referenced, DependencyKind::Normal)?;
         self.create_array_type(array, &row)?;
         Ok(oid)
+    }
+
+    /// Sets or removes the default of a domain, canonical SQL text that refers to these objects.
+    ///
+    /// # Errors
+    /// `XX000` when there is no such type; those of writing pages.
+    pub fn set_domain_default(
+        &self,
+        oid: Oid,
+        default: Option<Arc<str>>,
+        referenced: &[ObjectAddress],
+    ) -> PgResult<()> {
+        let address = ObjectAddress::type_(oid);
+        // What a domain needs beside its base type, its collation and its schema, its default needs.
+        for class in [class::PROC, class::OPERATOR, class::RELATION] {
+            self.forget_dependencies(address, Some(DependencyKind::Normal), Some(class))?;
+        }
+        self.change_type(oid, |row| {
+            row.typdefaultbin = default.clone();
+            row.typdefault = default;
+        })?;
+        self.record_dependencies(address, referenced, DependencyKind::Normal)
     }
 
     /// Makes a range type, its multirange and both array types, and returns its OID. Constructor functions

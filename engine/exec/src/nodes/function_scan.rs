@@ -2,8 +2,8 @@
 
 use crate::exec::Exec;
 use crate::node::Node;
-use redoubt_error::PgResult;
-use redoubt_functions::{Datum, Rows};
+use redoubt_error::{PgError, PgResult, code};
+use redoubt_functions::{Datum, RecordValue, Rows};
 use redoubt_plan::scan::{ScanCall, ScanFunction};
 use redoubt_plan::{NodeId, NodeKind, SlotSet};
 
@@ -55,7 +55,7 @@ impl Node for FunctionScanState {
                 },
             };
             any |= value.is_some();
-            deliver(x, function, value);
+            deliver(x, function, value)?;
         }
         if any {
             self.row += 1;
@@ -74,9 +74,10 @@ impl Node for FunctionScanState {
 }
 
 /// Writes a function's value into its columns.
-fn deliver(x: &mut Exec<'_>, function: &ScanFunction, value: Option<Datum>) {
+fn deliver(x: &mut Exec<'_>, function: &ScanFunction, value: Option<Datum>) -> PgResult<()> {
     match value {
         Some(Datum::Record(record)) if function.composite => {
+            check_row(x, function, &record)?;
             let fields = record.fields.iter().zip(record.desc.attrs.iter()).filter(|(_, attr)| !attr.dropped);
             for ((field, _), slot) in fields.zip(&function.columns) {
                 if let Some(slot) = slot {
@@ -92,4 +93,36 @@ fn deliver(x: &mut Exec<'_>, function: &ScanFunction, value: Option<Datum>) {
         // No row any more, or a NULL composite.
         _ => function.columns.iter().flatten().for_each(|slot| x.set(*slot, Datum::Null)),
     }
+    Ok(())
+}
+
+/// Whether a row that describes itself is what the query expects (`tupledesc_match`).
+fn check_row(x: &Exec<'_>, function: &ScanFunction, record: &RecordValue) -> PgResult<()> {
+    if function.expected.is_empty() {
+        return Ok(());
+    }
+    let mismatch = |detail: String| {
+        let message = "function return row and query-specified return row do not match";
+        Err(PgError::new(code::DATATYPE_MISMATCH, message).detail(detail))
+    };
+    let live: Vec<_> = record.desc.attrs.iter().filter(|attr| !attr.dropped).collect();
+    if live.len() != function.expected.len() {
+        let plural = if live.len() == 1 { "" } else { "s" };
+        return mismatch(format!(
+            "Returned row contains {} attribute{plural}, but query expects {}.",
+            live.len(),
+            function.expected.len()
+        ));
+    }
+    for (at, (attr, expected)) in live.iter().zip(&function.expected).enumerate() {
+        if attr.type_oid != *expected {
+            return mismatch(format!(
+                "Returned type {} at ordinal position {}, but query expects {}.",
+                x.ctx.env.type_name(attr.type_oid, -1)?,
+                at + 1,
+                x.ctx.env.type_name(*expected, -1)?
+            ));
+        }
+    }
+    Ok(())
 }

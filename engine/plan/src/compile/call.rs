@@ -40,10 +40,8 @@ impl Compiler<'_, '_> {
             return Ok(call.function);
         }
         let catalog = self.builder.ctx.catalog;
-        Ok(catalog
-            .proc(call.proc_oid)?
-            .filter(|proc| matches!(&*proc.language, "internal" | "c"))
-            .and_then(|proc| catalog.function(&proc.source)))
+        let proc = catalog.proc(call.proc_oid)?;
+        Ok(proc.and_then(|proc| catalog.function(proc.symbol())))
     }
 
     pub(super) fn required(&mut self, call: &Call) -> PgResult<ScalarFn> {

@@ -218,7 +218,9 @@ impl Builder<'_> {
         let proc = catalog.proc(facts.proc_oid)?.ok_or_else(|| {
             PgError::internal(format!("cache lookup failed for function {}", facts.proc_oid))
         })?;
-        catalog.function(&proc.source).ok_or_else(|| PgError::unsupported(format!("operator {}", facts.name)))
+        catalog
+            .function(proc.symbol())
+            .ok_or_else(|| PgError::unsupported(format!("operator {}", facts.name)))
     }
 
     pub(crate) fn group_keys(&mut self, child: NodeId, items: &[SortItem]) -> PgResult<Vec<GroupKey>> {

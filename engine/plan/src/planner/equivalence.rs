@@ -410,7 +410,7 @@ impl LevelPlanner<'_, '_> {
         let catalog = self.builder.ctx.catalog;
         let Some(facts) = catalog.operator(operator)? else { return Ok(None) };
         let Some(proc) = catalog.proc(facts.proc_oid)? else { return Ok(None) };
-        let Some(function) = catalog.function(&proc.source) else { return Ok(None) };
+        let Some(function) = catalog.function(proc.symbol()) else { return Ok(None) };
         let arg_types = vec![left.ty().type_oid, right.ty().type_oid];
         Ok(Some(Expr::Call(Box::new(Call {
             proc_oid: facts.proc_oid,

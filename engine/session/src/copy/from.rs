@@ -304,7 +304,7 @@ impl<'a> CopyRows<'a> {
                     *concern = Concern::Column(at);
                     let attribute = &column.attribute;
                     params.push(match value_of(fields, at, line, column, options) {
-                        None => Datum::Null,
+                        None => io::null_input(attribute.type_oid, env)?,
                         Some(text) => io::input(attribute.type_oid, attribute.typmod, text, env)?,
                     });
                 }
@@ -320,7 +320,7 @@ impl<'a> CopyRows<'a> {
                     *concern = Concern::Column(at);
                     let attribute = &column.attribute;
                     params.push(match rows.field(bytes)? {
-                        false => Datum::Null,
+                        false => io::null_input(attribute.type_oid, env)?,
                         true => io::recv(attribute.type_oid, attribute.typmod, bytes, env)?,
                     });
                 }

@@ -133,7 +133,11 @@ impl Search<'_> {
         let object = ObjectAddress::new(row.classid, row.objid);
         match row.classid {
             // The row type of a relation, an array, a domain: their names follow, or texts reach through them.
-            class::TYPE => self.add(object),
+            class::TYPE => {
+                let found = self.access.catalog().type_by_oid(row.objid)?;
+                refuse(found.is_some_and(|found| found.typdefaultbin.is_some()), "a domain's default")?;
+                self.add(object);
+            }
             // A column whose type it is: its fields are named in texts about that table.
             class::RELATION if row.objsubid != 0 => self.add(object),
             _ if !self.read.insert(object) => {}
@@ -160,7 +164,9 @@ impl Search<'_> {
             }
             class::PROC => {
                 let function = self.access.catalog().proc_by_oid(row.objid)?;
-                refuse(function.is_some_and(|function| function.prosqlbody.is_some()), "a function's body")?;
+                let function = function.as_ref();
+                refuse(function.is_some_and(|row| row.prosqlbody.is_some()), "a function's body")?;
+                refuse(function.is_some_and(|row| row.proargdefaults.is_some()), "a function's defaults")?;
             }
             _ => {}
         }

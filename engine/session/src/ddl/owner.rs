@@ -55,9 +55,14 @@ impl Session {
                 }
                 None => None,
             },
-            class::PROC => catalog
-                .proc_by_oid(oid)?
-                .map(|row| (row.proowner, row.pronamespace, format!("function {}", row.proname))),
+            class::PROC => catalog.proc_by_oid(oid)?.map(|row| {
+                let word = match row.prokind {
+                    'a' => "aggregate",
+                    'p' => "procedure",
+                    _ => "function",
+                };
+                (row.proowner, row.pronamespace, format!("{word} {}", row.proname))
+            }),
             class::NAMESPACE => {
                 catalog.namespace_by_oid(oid)?.map(|row| (row.nspowner, 0, format!("schema {}", row.nspname)))
             }

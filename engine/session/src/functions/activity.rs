@@ -52,8 +52,17 @@ fn signal(env: &Env<'_>, pid: i32, interrupt: Interrupt) -> PgResult<Datum> {
         env.notices.borrow_mut().push(PgError::report(Severity::Warning, code::WARNING, message));
         return Ok(Datum::Bool(false));
     };
+    check_may_signal(env, other.user, interrupt)?;
+    Ok(Datum::Bool(env.facts.instance.interrupt(pid, interrupt, None)))
+}
+
+/// Whether the current role may interrupt sessions of a user.
+///
+/// # Errors
+/// `42501` when it may not.
+pub(crate) fn check_may_signal(env: &Env<'_>, user: Oid, interrupt: Interrupt) -> PgResult<()> {
     const SIGNAL_BACKEND: Oid = 4200;
-    if env.catalog.is_superuser(other.user)? && !env.facts.superuser {
+    if env.catalog.is_superuser(user)? && !env.facts.superuser {
         let message = match interrupt {
             Interrupt::Cancel => "must be a superuser to cancel superuser query",
             _ => "must be a superuser to terminate superuser process",
@@ -61,9 +70,7 @@ fn signal(env: &Env<'_>, pid: i32, interrupt: Interrupt) -> PgResult<Datum> {
         return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
     }
     let own = env.facts.user_oid;
-    if !env.catalog.has_privileges_of(own, other.user)?
-        && !env.catalog.has_privileges_of(own, SIGNAL_BACKEND)?
-    {
+    if !env.catalog.has_privileges_of(own, user)? && !env.catalog.has_privileges_of(own, SIGNAL_BACKEND)? {
         let message = match interrupt {
             Interrupt::Cancel => {
                 "must be a member of the role whose query is being canceled or member of pg_signal_backend"
@@ -74,7 +81,7 @@ fn signal(env: &Env<'_>, pid: i32, interrupt: Interrupt) -> PgResult<Datum> {
         };
         return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
     }
-    Ok(Datum::Bool(env.facts.instance.interrupt(pid, interrupt, None)))
+    Ok(())
 }
 
 /// A time that may be missing.

@@ -161,12 +161,17 @@ fn encoding_length(_: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Dat
     Ok(encoding(args)?.map_or(Datum::Null, |(_, bytes)| Datum::Int4(bytes)))
 }
 
-/// The number of an encoding, whose name may be written in any case and with any punctuation; -1 if unknown.
+/// The number of an encoding, -1 if unknown.
 fn encoding_number(_: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
+    Ok(Datum::Int4(encoding_by_name(args[0].as_str()?).unwrap_or(-1)))
+}
+
+/// The number of an encoding, whose name may be written in any case and with any punctuation.
+pub(crate) fn encoding_by_name(name: &str) -> Option<i32> {
     let plain = |name: &str| {
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect::<String>()
     };
-    let sought = match plain(args[0].as_str()?).as_str() {
+    let sought = match plain(name).as_str() {
         "unicode" => "utf8".to_string(),
         "iso88591" => "latin1".to_string(),
         "iso88592" => "latin2".to_string(),
@@ -175,8 +180,7 @@ fn encoding_number(_: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Dat
         "windows1251" => "win1251".to_string(),
         other => other.to_string(),
     };
-    let found = ENCODINGS.iter().position(|(name, _)| plain(name) == sought);
-    Ok(Datum::Int4(found.map_or(-1, |number| number as i32)))
+    ENCODINGS.iter().position(|(name, _)| plain(name) == sought).map(|number| number as i32)
 }
 
 /// How a setting is treated otherwise than others; nothing here is.

@@ -2,8 +2,9 @@
 
 use super::{Family, session_functions};
 use crate::env::StatementEnv;
+use redoubt_catalog::acl::{AclObject, Privileges};
 use redoubt_catalog::rows::PgClass;
-use redoubt_catalog::{Relation, has_storage};
+use redoubt_catalog::{Relation, database_pages, has_storage};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::Relations;
 
@@ -115,12 +116,22 @@ fn database_size_by_name(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgRe
     }
 }
 
-/// The relations of a database that are its own. Other databases' catalogs are not read.
+/// The relations of a database that are its own.
 fn database_size(env: &Env<'_>, oid: Oid) -> PgResult<Datum> {
-    if oid != env.facts.database {
-        return Err(PgError::unsupported("the size of a database other than the current one"));
+    const READ_ALL_STATS: Oid = 3375;
+    if oid != env.facts.database
+        && let Some(row) = env.catalog.database_by_oid(oid)?
+    {
+        let acl = row.datacl.as_ref();
+        let held = env.catalog.privileges(env.facts.user_oid, AclObject::Database, row.datdba, acl)?;
+        if !held.contains(Privileges::CONNECT)
+            && !env.catalog.has_privileges_of(env.facts.user_oid, READ_ALL_STATS)?
+        {
+            let message = format!("permission denied for database {}", row.datname);
+            return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
+        }
     }
-    Ok(Datum::Int8(sum_sizes(env, |class| !class.relisshared)?))
+    Ok(Datum::Int8(database_pages(env.access.store(), oid)? * PAGE_BYTES))
 }
 
 fn sum_sizes(env: &Env<'_>, wanted: impl Fn(&PgClass) -> bool) -> PgResult<i64> {

@@ -192,7 +192,7 @@ parameters! {
     WorkMem "work_mem" Kind::Int(64, MAX_INT, Unit::KB), "4096", User, false, "Resource Usage / Memory", "Memory of one sort or hash before it spills.";
     QuoteAllIdentifiers "quote_all_identifiers" Kind::Bool, "off", User, false, COMPATIBILITY, "Quotes every identifier in generated SQL.";
     XmlOption "xmloption" Kind::Only(&["content"]), "content", User, false, BEHAVIOR, "How XML text is read; XML is not built.";
-    CheckFunctionBodies "check_function_bodies" Kind::Bool, "on", User, false, BEHAVIOR, "Checks bodies at CREATE FUNCTION, which is not built yet.";
+    CheckFunctionBodies "check_function_bodies" Kind::Bool, "on", User, false, BEHAVIOR, "Check routine bodies during CREATE FUNCTION and CREATE PROCEDURE.";
     SynchronizeSeqscans "synchronize_seqscans" Kind::Only(&["off"]), "off", User, false, COMPATIBILITY, "Scans start where another one is; here every scan starts at the first page.";
     EnableBitmapscan "enable_bitmapscan" Kind::Bool, "on", User, false, METHODS, "Lets the planner use bitmap scans.";
     EnableHashagg "enable_hashagg" Kind::Bool, "on", User, false, METHODS, "Lets the planner group by hashing.";

@@ -146,7 +146,9 @@ impl Session {
     fn start_worker(instance: &Arc<Instance>, user: &str, database: Oid) -> PgResult<Option<Session>> {
         let Some(name) = crate::login::database_name(instance, database)? else { return Ok(None) };
         let parameters = vec![("user".into(), user.into()), ("database".into(), name.to_string())];
-        Session::start(instance, SessionStart { parameters, ..SessionStart::default() }).map(Some)
+        let session = Session::start(instance, SessionStart { parameters, ..SessionStart::default() })?;
+        session.registration.activity.lock().automatic = true;
+        Ok(Some(session))
     }
 
     fn look_after_table(&mut self, relation: &Relation, vacuum: bool, analyze: bool) -> PgResult<()> {

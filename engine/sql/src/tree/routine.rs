@@ -2,7 +2,9 @@
 #![allow(missing_docs)] // Fields bear the grammar's own names; types and variants are documented.
 
 use super::expr::*;
+use super::object::{ObjectRef, ObjectType};
 use super::session::SetStatement;
+use super::statement::Statement;
 use super::table::{ColumnConstraint, ColumnDef, TableConstraint};
 use super::utility::*;
 use std::ops::Range;
@@ -78,8 +80,29 @@ pub struct CreateFunction {
     /// RETURNS TABLE (...): columns come as parameters of mode `Table`.
     pub returns_table: bool,
     pub options: Vec<FunctionOption>,
-    /// A SQL-standard body (RETURN or BEGIN ATOMIC), its bytes in the query string.
-    pub sql_body: Option<Range<usize>>,
+    /// A SQL-standard body (RETURN or BEGIN ATOMIC).
+    pub sql_body: Option<SqlBody>,
+}
+
+/// RETURN expression, or the statements between BEGIN ATOMIC and END.
+#[derive(Clone, Debug)]
+pub struct SqlBody {
+    /// Its bytes in the query string.
+    pub range: Range<usize>,
+    /// BEGIN ATOMIC ... END.
+    pub is_atomic: bool,
+    /// Statements; RETURN is a SELECT of one value.
+    pub statements: Vec<Statement>,
+    /// Each statement's text, as it can be parsed again.
+    pub texts: Vec<String>,
+}
+
+/// ALTER FUNCTION, PROCEDURE and ROUTINE with options.
+#[derive(Clone, Debug)]
+pub struct AlterFunction {
+    pub object: ObjectType,
+    pub target: ObjectRef,
+    pub options: Vec<FunctionOption>,
 }
 
 /// A parameter, or an argument type of a reference to a function.
@@ -113,8 +136,8 @@ pub struct FunctionOption {
 /// What the option says.
 #[derive(Clone, Debug)]
 pub enum FunctionOptionKind {
-    /// AS 'body' or AS 'object', 'symbol'.
-    As(Vec<String>),
+    /// AS 'body' or AS 'object', 'symbol'; where the first string's characters begin, if they stand there as they are.
+    As(Vec<String>, Option<usize>),
     Language(String),
     /// IMMUTABLE, STABLE, VOLATILE: 'i', 's', 'v'.
     Volatility(char),

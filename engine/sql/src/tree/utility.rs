@@ -187,6 +187,7 @@ pub enum UtilityStatement {
         command: AlterDomainCommand,
     },
     CreateFunction(Box<CreateFunction>),
+    AlterFunction(AlterFunction),
     /// CREATE EXTENSION.
     CreateExtension {
         name: Ident,

@@ -311,19 +311,22 @@ impl Cursor<'_> {
 
     fn alter_function(&mut self) -> PgResult<UtilityStatement> {
         let word = self.expect_one(&["function", "procedure", "routine", "aggregate"])?;
-        let (object, what) = match word {
-            "function" => (ObjectType::Function, "ALTER FUNCTION"),
-            "procedure" => (ObjectType::Procedure, "ALTER PROCEDURE"),
-            "routine" => (ObjectType::Routine, "ALTER ROUTINE"),
-            _ => (ObjectType::Aggregate, "ALTER AGGREGATE"),
+        let object = match word {
+            "function" => ObjectType::Function,
+            "procedure" => ObjectType::Procedure,
+            "routine" => ObjectType::Routine,
+            _ => ObjectType::Aggregate,
         };
         let target = match object {
             ObjectType::Aggregate => self.aggregate_with_args()?,
             _ => self.function_with_args()?,
         };
-        match self.alter_shared(object, target)? {
+        match self.alter_shared(object, target.clone())? {
             Some(statement) => Ok(statement),
-            None => self.not_yet(what),
+            None if self.at_any(&["depends", "no"]) => {
+                self.not_yet("ALTER FUNCTION ... DEPENDS ON EXTENSION")
+            }
+            None => self.alter_function_options(object, target),
         }
     }
 

@@ -48,28 +48,52 @@ impl Cursor<'_> {
     }
 
     /// RETURN expr, or BEGIN ATOMIC ... END.
-    fn sql_body(&mut self) -> PgResult<Option<std::ops::Range<usize>>> {
+    fn sql_body(&mut self) -> PgResult<Option<SqlBody>> {
         let start = self.pos();
-        if self.eat("return") {
-            self.expr()?;
-            return Ok(Some(start..self.end_of_last()));
-        }
-        if !self.eat_phrase(&["begin", "atomic"])? {
-            return Ok(None);
-        }
-        while !self.at("end") {
-            if self.eat_token(&Token::SemiColon) {
-                continue;
+        let mut body =
+            SqlBody { range: start..start, is_atomic: false, statements: Vec::new(), texts: Vec::new() };
+        if self.at("return") {
+            self.body_statement(&mut body)?;
+        } else {
+            if !self.eat_phrase(&["begin", "atomic"])? {
+                return Ok(None);
             }
-            if self.eat("return") {
+            body.is_atomic = true;
+            while !self.at("end") {
+                if self.eat_token(&Token::SemiColon) {
+                    continue;
+                }
+                self.body_statement(&mut body)?;
+                self.expect_token(&Token::SemiColon)?;
+            }
+            self.expect("end")?;
+        }
+        body.range.end = self.end_of_last();
+        Ok(Some(body))
+    }
+
+    /// One statement of a body. RETURN reads as the SELECT that it stands for, at the place where it stands.
+    fn body_statement(&mut self, body: &mut SqlBody) -> PgResult<()> {
+        let start = self.pos();
+        let is_return = self.eat("return");
+        let statement = match is_return {
+            false => self.statement()?,
+            true => {
+                let from = self.pos();
                 self.expr()?;
-            } else {
-                self.statement()?;
+                let text = format!(
+                    "{}SELECT {}",
+                    " ".repeat(from.saturating_sub(7)),
+                    &self.text[from..self.end_of_last()]
+                );
+                let mut parsed = crate::parse(&text)?;
+                parsed.pop().expect("an expression makes a statement")
             }
-            self.expect_token(&Token::SemiColon)?;
-        }
-        self.expect("end")?;
-        Ok(Some(start..self.end_of_last()))
+        };
+        let text = &self.text[start..self.end_of_last()];
+        body.texts.push(if is_return { format!("SELECT {}", &text["return".len()..]) } else { text.into() });
+        body.statements.push(statement);
+        Ok(())
     }
 
     /// `[mode] [name] type [DEFAULT expr]`.
@@ -124,6 +148,28 @@ impl Cursor<'_> {
             && !self.at("setof")
     }
 
+    /// ALTER FUNCTION's options, behind the function.
+    pub(super) fn alter_function_options(
+        &mut self,
+        object: ObjectType,
+        target: ObjectRef,
+    ) -> PgResult<UtilityStatement> {
+        let mut options = Vec::new();
+        while let Some(option) = self.function_option()? {
+            if let FunctionOptionKind::As(..) | FunctionOptionKind::Language(_) | FunctionOptionKind::Window =
+                option.kind
+            {
+                return self.unexpected();
+            }
+            options.push(option);
+        }
+        if options.is_empty() {
+            return self.unexpected();
+        }
+        self.eat("restrict");
+        Ok(UtilityStatement::AlterFunction(AlterFunction { object, target, options }))
+    }
+
     fn function_option(&mut self) -> PgResult<Option<FunctionOption>> {
         use FunctionOptionKind as K;
         let pos = self.pos();
@@ -144,11 +190,13 @@ impl Cursor<'_> {
         let kind = match word {
             "as" => {
                 self.advance();
+                let at = self.pos();
                 let mut parts = vec![self.string()?];
+                let begins = literal_start(&self.text[at..], &parts[0]).map(|offset| at + offset);
                 if self.eat_token(&Token::Comma) {
                     parts.push(self.string()?);
                 }
-                K::As(parts)
+                K::As(parts, begins)
             }
             "language" => {
                 self.advance();
@@ -292,4 +340,14 @@ impl Cursor<'_> {
             }
         })
     }
+}
+
+/// Where the characters of a string begin in its literal, if they stand there one for one.
+fn literal_start(literal: &str, value: &str) -> Option<usize> {
+    let start = match literal.as_bytes().first()? {
+        b'\'' => 1,
+        b'$' => literal[1..].find('$')? + 2,
+        _ => return None,
+    };
+    literal[start..].starts_with(value).then_some(start)
 }

@@ -15,6 +15,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// Objects from here on are users'.
+const FIRST_NORMAL_OID: redoubt_functions::Oid = 16384;
+
 impl Builder<'_> {
     pub(super) fn create_scan(&mut self, level: &Level, path: &Path) -> PgResult<NodeId> {
         match &path.kind {
@@ -237,7 +240,13 @@ impl Builder<'_> {
                 let desc = described(names, &function.columns);
                 self.call_sites.last_mut().expect("a call was compiled").result_desc = Some(desc);
             }
-            scan_functions.push(ScanFunction { call, columns, composite });
+            // Users' functions may return whatever rows they like; built-in ones are known.
+            let unknown = matches!(&function.call, Expr::Call(call) if call.proc_oid >= FIRST_NORMAL_OID);
+            let expected = match unknown && returned == types::RECORD {
+                true => function.columns.iter().map(|column| column.type_oid).collect(),
+                false => Box::default(),
+            };
+            scan_functions.push(ScanFunction { call, columns, composite, expected });
         }
         let ordinality = with_ordinality.then(|| wanted.get(&next_column).copied()).flatten();
         Ok(self.node(NodeKind::FunctionScan(FunctionScan { range, functions: scan_functions, ordinality })))
@@ -253,7 +262,7 @@ impl Builder<'_> {
             call.args.iter().enumerate().map(|(index, arg)| (arg, args.plus(index))).collect();
         let program = self.compile_all_into(pairs)?;
         let proc = self.ctx.catalog.proc(call.proc_oid)?;
-        let function = proc.as_ref().and_then(|proc| self.ctx.catalog.set_function(&proc.source));
+        let function = proc.as_ref().and_then(|proc| self.ctx.catalog.set_function(proc.symbol()));
         let site = self.site(CallSite {
             arg_types: call.arg_types.clone().into(),
             result_type: call.ty.type_oid,
