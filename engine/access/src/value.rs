@@ -12,7 +12,7 @@
 //! 04..06      int2 in 0 to 2 bytes     33 tid      37 timestamp     3b enum
 //! 08..0c      int4 in 0 to 4 bytes     40 numeric  42 bytea  44 array    46 jsonb
 //! 10..18      int8 in 0 to 8 bytes     41 text     43 bits   45 record   47 jsonpath   48 geometry
-//! 20..24      oid in 0 to 4 bytes      each of 40 to 48: length, then so many bytes
+//! 20..24      oid in 0 to 4 bytes      49 tsvector 4a tsquery    each of 40 to 4a: length, then so many bytes
 //! 28..2c      date in 0 to 4 bytes     3c macaddr  3d macaddr8   3e inet
 //! 50          reference to a value elsewhere, 10 bytes
 //! 80..ff      text of 0 to 127 bytes
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{
     ArrayValue, Attribute, BitString, Datum, Dimension, EnumValue, Geometry, Inet, Interval, JsonPath, Jsonb,
-    RecordValue, TidValue, TimeTz, TupleDesc,
+    RecordValue, TidValue, TimeTz, TsQuery, TsVector, TupleDesc,
 };
 
 mod numeric;
@@ -63,6 +63,8 @@ const RECORD: u8 = 0x45;
 const JSONB: u8 = 0x46;
 const JSONPATH: u8 = 0x47;
 const GEOMETRY: u8 = 0x48;
+const TSVECTOR: u8 = 0x49;
+const TSQUERY: u8 = 0x4a;
 /// A reference to a value stored elsewhere, 10 bytes; the heap resolves it before anybody reads the row.
 pub(crate) const EXTERNAL: u8 = 0x50;
 const SHORT_TEXT: u8 = 0x80;
@@ -150,6 +152,14 @@ fn encode_body(datum: &Datum, body: &mut Vec<u8>, depth: u32) -> PgResult<u8> {
         Datum::Jsonb(value) => {
             body.extend(value.to_bytes()?);
             Ok(JSONB)
+        }
+        Datum::TsVector(value) => {
+            body.extend(value.to_bytes());
+            Ok(TSVECTOR)
+        }
+        Datum::TsQuery(value) => {
+            body.extend(value.to_bytes());
+            Ok(TSQUERY)
         }
         Datum::JsonPath(path) => {
             body.extend(path.to_string().into_bytes());
@@ -289,6 +299,14 @@ impl<'a> Values<'a> {
                 Datum::JsonPath(Arc::new(path.ok_or_else(|| damaged("a jsonpath"))?))
             }
             GEOMETRY => geometry(self.long()?)?,
+            TSVECTOR => match TsVector::from_bytes(self.long()?) {
+                Ok(value) => Datum::TsVector(Arc::new(value)),
+                Err(_) => return Err(damaged("a tsvector")),
+            },
+            TSQUERY => match TsQuery::from_bytes(self.long()?) {
+                Ok(value) => Datum::TsQuery(Arc::new(value)),
+                Err(_) => return Err(damaged("a tsquery")),
+            },
             ARRAY => self.nested()?.array_value()?,
             RECORD => self.nested()?.record_value()?,
             _ => return Err(damaged("unknown tag")),
@@ -319,7 +337,7 @@ impl<'a> Values<'a> {
             INET => INET_BYTES,
             TIMETZ => 12,
             UUID | INTERVAL => 16,
-            NUMERIC..=GEOMETRY => self.len()?,
+            NUMERIC..=TSQUERY => self.len()?,
             EXTERNAL => 10,
             _ => return Err(damaged("unknown tag")),
         };

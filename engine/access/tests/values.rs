@@ -47,6 +47,8 @@ fn samples() -> Vec<Datum> {
             .unwrap(),
         io::input(types::JSONB, -1, "0", &PlainEnv::default()).unwrap(),
         io::input(types::JSONPATH, -1, "strict $.a[*] ? (@ > 1)", &PlainEnv::default()).unwrap(),
+        io::input(types::TSVECTOR, -1, "b:1A,3 'a c':2", &PlainEnv::default()).unwrap(),
+        io::input(types::TSQUERY, -1, "a:*B & !(b <2> c | d)", &PlainEnv::default()).unwrap(),
         io::input(types::POINT, -1, "(1,2)", &PlainEnv::default()).unwrap(),
         io::input(types::LINE, -1, "{1,2,3}", &PlainEnv::default()).unwrap(),
         io::input(types::PATH, -1, "[(1,2),(3,4),(5,6)]", &PlainEnv::default()).unwrap(),

@@ -54,7 +54,12 @@ impl<'a> BinaryReader<'a> {
         self.array().map(i64::from_be_bytes)
     }
 
-    /// Bytes not yet read.
+    /// What is not yet read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The number of bytes not yet read.
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
     }

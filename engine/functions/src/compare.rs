@@ -53,6 +53,8 @@ fn cmp_other(type_oid: Oid, a: &Datum, b: &Datum) -> Ordering {
         (Datum::Bytea(a), Datum::Bytea(b)) => a.cmp(b),
         (Datum::Bit(a), Datum::Bit(b)) => a.bytes.cmp(&b.bytes).then(a.len_bits.cmp(&b.len_bits)),
         (Datum::Jsonb(a), Datum::Jsonb(b)) => a.compare(b),
+        (Datum::TsVector(a), Datum::TsVector(b)) => a.order(b),
+        (Datum::TsQuery(a), Datum::TsQuery(b)) => a.order(b),
         (Datum::Array(a), Datum::Array(b)) if type_oid == types::OIDVECTOR => {
             a.elems.len().cmp(&b.elems.len()).then_with(|| cmp_elems(types::OID, &a.elems, &b.elems))
         }
@@ -191,6 +193,8 @@ pub fn hash<H: Hasher>(type_oid: Oid, datum: &Datum, state: &mut H) {
         Datum::Text(value) => value.hash(state),
         Datum::Bytea(value) => value.hash(state),
         Datum::Bit(value) => value.hash(state),
+        Datum::TsVector(value) => value.key().hash(state),
+        Datum::TsQuery(value) => value.key().hash(state),
         Datum::Jsonb(value) => state.write_u64(value.hash(crate::hash::Width::Long(0))),
         // They have no equality that could be hashed.
         Datum::JsonPath(_) | Datum::Geometry(_) => {}

@@ -1,7 +1,7 @@
 //! SQL values.
 
 use crate::numeric::Numeric;
-use crate::{ArrayValue, Geometry, Inet, JsonPath, Jsonb, Oid, RecordValue};
+use crate::{ArrayValue, Geometry, Inet, JsonPath, Jsonb, Oid, RecordValue, TsQuery, TsVector};
 use redoubt_error::{PgError, PgResult};
 use std::sync::Arc;
 
@@ -74,6 +74,10 @@ pub enum Datum {
     JsonPath(Arc<JsonPath>),
     /// `point`, `lseg`, `line`, `box`, `path`, `polygon` and `circle`
     Geometry(Arc<Geometry>),
+    /// `tsvector`
+    TsVector(Arc<TsVector>),
+    /// `tsquery`
+    TsQuery(Arc<TsQuery>),
     /// Any array, `oidvector` and `int2vector`.
     Array(Arc<ArrayValue>),
     /// Any composite value, `record` included.
@@ -178,6 +182,8 @@ impl Datum {
             Datum::Jsonb(_) => "jsonb",
             Datum::JsonPath(_) => "jsonpath",
             Datum::Geometry(_) => "geometry",
+            Datum::TsVector(_) => "tsvector",
+            Datum::TsQuery(_) => "tsquery",
             Datum::Array(_) => "array",
             Datum::Record(_) => "record",
         }

@@ -230,7 +230,13 @@ pub(crate) fn hash_value(type_oid: Oid, datum: &Datum, env: &dyn Env, width: Wid
         }
         Datum::Array(value) => hash_array(value, env, width)?,
         Datum::Record(value) => hash_record(value, env, width)?,
-        Datum::JsonPath(_) | Datum::Geometry(_) | Datum::Bit(_) | Datum::Null | Datum::Void => {
+        Datum::JsonPath(_)
+        | Datum::Geometry(_)
+        | Datum::TsVector(_)
+        | Datum::TsQuery(_)
+        | Datum::Bit(_)
+        | Datum::Null
+        | Datum::Void => {
             return Err(datum.mismatch("a value with a hash"));
         }
     })

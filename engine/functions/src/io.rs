@@ -4,7 +4,7 @@ use crate::array_io::ElementType;
 use crate::{Datum, Env, Oid, TypeRef, types};
 use crate::{
     array_io, bit, boolean, bytea, catalog_types, date, float, geometry, inet, integer, interval, json_io,
-    jsonpath, macaddr, money, numeric_io, reg, system_types, text, timestamp,
+    jsonpath, macaddr, money, numeric_io, reg, system_types, text, timestamp, tsquery, tsvector,
 };
 use redoubt_error::{PgError, PgResult, code};
 
@@ -52,6 +52,8 @@ pub(crate) fn base_io(type_oid: Oid) -> Option<&'static TypeIo> {
         types::CIDR => &inet::CIDR_IO,
         types::JSON => &json_io::JSON_IO,
         types::JSONB => &json_io::JSONB_IO,
+        types::TSVECTOR => &tsvector::TSVECTOR_IO,
+        types::TSQUERY => &tsquery::TSQUERY_IO,
         types::POINT => &geometry::POINT_IO,
         types::LSEG => &geometry::LSEG_IO,
         types::LINE => &geometry::LINE_IO,

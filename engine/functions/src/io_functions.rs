@@ -122,6 +122,8 @@ io_functions! {
     PG_LSN: "pg_lsn_in", "pg_lsn_out", "pg_lsn_send";
     REGCONFIG: "regconfigin", "regconfigout", "regconfigsend";
     REGDICTIONARY: "regdictionaryin", "regdictionaryout", "regdictionarysend";
+    TSVECTOR: "tsvectorin", "tsvectorout", "tsvectorsend";
+    TSQUERY: "tsqueryin", "tsqueryout", "tsquerysend";
     POINT: "point_in", "point_out", "point_send";
     LSEG: "lseg_in", "lseg_out", "lseg_send";
     LINE: "line_in", "line_out", "line_send";

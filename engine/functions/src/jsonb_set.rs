@@ -1,4 +1,4 @@
-//! Changing parts of a `jsonb`: deletion, `jsonb_set`, `jsonb_insert`, assignment to a subscript.
+//! Changing parts of a `jsonb`: deletion, `jsonb_set`, `jsonb_insert`.
 
 use crate::args::{FromDatum, arg, builtins};
 use crate::json_get::path_index;
@@ -70,8 +70,6 @@ enum Change {
     Create,
     InsertBefore,
     InsertAfter,
-    /// Assignment to a subscript: create with everything on the way.
-    Assign,
 }
 
 impl Change {
@@ -105,8 +103,6 @@ impl Edit<'_> {
         match value {
             Jsonb::Object(members) => self.object(members, step, level),
             Jsonb::Array(items) => self.array(items, step, level),
-            _ if self.change == Change::Assign => Err(invalid("cannot replace existing key")
-                .detail("The path assumes key is a composite object, but it is a scalar value.")),
             scalar => Ok(scalar.clone()),
         }
     }
@@ -126,9 +122,6 @@ impl Edit<'_> {
             Err(at) if self.is_last(level) && self.change.creates() => {
                 members.insert(at, (step.into(), self.new.clone()));
             }
-            Err(at) if !self.is_last(level) && self.change == Change::Assign => {
-                members.insert(at, (step.into(), self.chain(level + 1)?));
-            }
             Err(_) => {}
         }
         Jsonb::object(members)
@@ -140,18 +133,10 @@ impl Edit<'_> {
             let message = format!("path element at position {position} is not an integer: \"{step}\"");
             PgError::new(code::INVALID_TEXT_REPRESENTATION, message)
         })?;
-        let assigns = self.change == Change::Assign;
         // None stands for a place before the first element.
         let at = match usize::try_from(index) {
             Ok(at) => Some(at),
-            Err(_) => {
-                let from_end = items.len().checked_sub(index.unsigned_abs() as usize);
-                if from_end.is_none() && assigns {
-                    let message = format!("path element at position {position} is out of range: {index}");
-                    return Err(invalid(message));
-                }
-                from_end
-            }
+            Err(_) => items.len().checked_sub(index.unsigned_abs() as usize),
         };
         let mut items = items.to_vec();
         match at {
@@ -163,14 +148,7 @@ impl Edit<'_> {
                 }
             }
             None if self.is_last(level) && self.change.creates() => items.insert(0, self.new.clone()),
-            Some(at) if self.is_last(level) && self.change.creates() => {
-                self.fill(&mut items, at, assigns)?;
-                items.push(self.new.clone());
-            }
-            Some(at) if !self.is_last(level) && assigns => {
-                self.fill(&mut items, at, true)?;
-                items.push(self.chain(level + 1)?);
-            }
+            Some(_) if self.is_last(level) && self.change.creates() => items.push(self.new.clone()),
             _ => {}
         }
         Jsonb::array(items)
@@ -182,33 +160,6 @@ impl Edit<'_> {
             Change::InsertBefore => items.insert(at, self.new.clone()),
             Change::InsertAfter => items.insert(at + 1, self.new.clone()),
             _ => items[at] = self.new.clone(),
-        }
-    }
-
-    /// Nulls up to an index beyond the end.
-    fn fill(&self, items: &mut Vec<Jsonb>, up_to: usize, fills: bool) -> PgResult<()> {
-        if fills && up_to > items.len() {
-            items.try_reserve(up_to - items.len() + 1).map_err(|_| {
-                PgError::new(code::PROGRAM_LIMIT_EXCEEDED, "invalid memory alloc request size")
-            })?;
-            items.resize(up_to, Jsonb::Null);
-        }
-        Ok(())
-    }
-
-    /// The containers that the rest of the path needs: arrays for integers, objects otherwise.
-    fn chain(&self, level: usize) -> PgResult<Jsonb> {
-        let Some(_) = self.path.get(level) else { return Ok(self.new.clone()) };
-        let step = self.step(level)?;
-        let inner = self.chain(level + 1)?;
-        match path_index(step) {
-            Some(index) => {
-                let mut items = Vec::new();
-                self.fill(&mut items, usize::try_from(index).unwrap_or(0), true)?;
-                items.push(inner);
-                Jsonb::array(items)
-            }
-            None => Jsonb::object(vec![(step.into(), inner)]),
         }
     }
 }
@@ -275,19 +226,6 @@ fn set_lax(_: &CallContext<'_>, args: &[Datum]) -> PgResult<Datum> {
         _ => return Err(invalid(treatments)),
     };
     Ok(changed.into_datum())
-}
-
-/// Assigns to `value[path]`; a NULL container becomes what the first subscript needs.
-///
-/// # Errors
-/// `22023` when the path leads through a scalar or before the start of an array.
-pub fn assign_jsonb(value: Option<&Jsonb>, path: &[&str], new: &Jsonb) -> PgResult<Jsonb> {
-    let path: Vec<_> = path.iter().copied().map(Some).collect();
-    let edit = Edit { path: &path, new, change: Change::Assign };
-    match value {
-        Some(value) => edit.apply(value, 0),
-        None => edit.chain(0),
-    }
 }
 
 builtins! {

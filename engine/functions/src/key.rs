@@ -91,6 +91,8 @@ fn encode_value(type_oid: Oid, datum: &Datum, out: &mut Vec<u8>) -> PgResult<()>
             out.extend_from_slice(&value.len_bits.to_be_bytes());
         }
         Datum::Jsonb(value) => value.encode_key(out),
+        Datum::TsVector(value) => value.encode_key(out),
+        Datum::TsQuery(value) => value.encode_key(out),
         Datum::Array(value) => encode_array(type_oid, value, out)?,
         Datum::Record(value) => {
             for (attr, field) in value.desc.attrs.iter().zip(&value.fields) {

@@ -109,6 +109,10 @@ mod timestamp_ops;
 pub mod timezone;
 mod timezone_abbreviations;
 mod timezone_rules;
+mod ts_match;
+mod ts_ops;
+mod tsquery;
+mod tsvector;
 mod type_info;
 mod type_modifiers;
 mod type_name;
@@ -125,12 +129,13 @@ pub use env::{ByteaOutput, CallContext, DateFormat, DateOrder, Env, IntervalStyl
 pub use geometry::{Geometry, Point};
 pub use inet::Inet;
 pub use jsonb::Jsonb;
-pub use jsonb_set::assign_jsonb;
 pub use jsonpath::JsonPath;
 pub use plain_env::PlainEnv;
 pub use quote::{quote_identifier, quote_literal};
 pub use registry::{ScalarFn, builtin, builtin_names};
 pub use set_returning::{Rows, SrfFn, set_returning};
+pub use tsquery::TsQuery;
+pub use tsvector::TsVector;
 pub use type_info::{
     TypeInfo, TypeRef, builtin_array_of, builtin_type, builtin_type_by_name, builtin_types, is_string_type,
 };

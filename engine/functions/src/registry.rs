@@ -57,6 +57,7 @@ static FAMILIES: &[Family] = &[
     crate::system_types::BUILTINS,
     crate::text::BUILTINS,
     crate::timestamp_ops::BUILTINS,
+    crate::ts_ops::BUILTINS,
     crate::type_modifiers::BUILTINS,
     crate::type_name::BUILTINS,
 ];

@@ -24,6 +24,7 @@ static FAMILIES: &[Family] = &[
     crate::regex_functions::SET_RETURNING,
     crate::series::SET_RETURNING,
     crate::timestamp_ops::SET_RETURNING,
+    crate::ts_ops::SET_RETURNING,
 ];
 
 static BY_NAME: LazyLock<FxHashMap<&'static str, SrfFn>> =
