@@ -126,7 +126,7 @@ impl BitString {
     /// Takes the first `len` bits of the bytes.
     fn from_bytes(mut bytes: Vec<u8>, len: usize) -> Self {
         bytes.resize(len.div_ceil(8), 0);
-        if len % 8 != 0
+        if !len.is_multiple_of(8)
             && let Some(last) = bytes.last_mut()
         {
             *last &= 0xFF << (8 - len % 8);
@@ -210,7 +210,7 @@ fn concat(a: &BitString, b: &BitString) -> PgResult<BitString> {
     if len > MAX_BITS {
         return Err(too_long());
     }
-    if a.len() % 8 == 0 {
+    if a.len().is_multiple_of(8) {
         return Ok(BitString::from_bytes([&*a.bytes, &*b.bytes].concat(), len));
     }
     Ok(BitString::from_bits(len, |at| if at < a.len() { a.get(at) } else { b.get(at - a.len()) }))

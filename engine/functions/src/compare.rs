@@ -53,6 +53,9 @@ fn cmp_other(type_oid: Oid, a: &Datum, b: &Datum) -> Ordering {
         (Datum::Bytea(a), Datum::Bytea(b)) => a.cmp(b),
         (Datum::Bit(a), Datum::Bit(b)) => a.bytes.cmp(&b.bytes).then(a.len_bits.cmp(&b.len_bits)),
         (Datum::Jsonb(a), Datum::Jsonb(b)) => a.compare(b),
+        // Without an order in SQL; plans ask whether two constants are the same.
+        (Datum::JsonPath(a), Datum::JsonPath(b)) => a.to_string().cmp(&b.to_string()),
+        (Datum::Geometry(a), Datum::Geometry(b)) => a.identity().cmp(&b.identity()),
         (Datum::TsVector(a), Datum::TsVector(b)) => a.order(b),
         (Datum::TsQuery(a), Datum::TsQuery(b)) => a.order(b),
         (Datum::Array(a), Datum::Array(b)) if type_oid == types::OIDVECTOR => {
@@ -294,5 +297,27 @@ pub(crate) mod generic {
 
     pub(crate) fn cmp_as<A: Into<W>, B: Into<W>, W: Ord>(a: A, b: B) -> i32 {
         sign(a.into().cmp(&b.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plans compare constants of every type; none may panic.
+    #[test]
+    fn constants_of_types_without_an_order_can_be_compared() {
+        let env = crate::PlainEnv::default();
+        for (type_oid, same, other) in [
+            (types::JSONPATH, ["$.a", "lax $.\"a\""], "$.b"),
+            (types::POINT, ["(1,2)", "1,2"], "(1,3)"),
+            (types::CIRCLE, ["<(1,2),3>", "1,2,3"], "<(1,2),4>"),
+            (types::PATH, ["[(1,2)]", "[1,2]"], "((1,2))"),
+            (types::POINT, ["(NaN,2)", "nan,2"], "(1,2)"),
+        ] {
+            let value = |text: &str| crate::io::input(type_oid, -1, text, &env).unwrap();
+            assert!(eq(type_oid, &value(same[0]), &value(same[1])), "{same:?}");
+            assert!(!eq(type_oid, &value(same[0]), &value(other)), "{other}");
+        }
     }
 }

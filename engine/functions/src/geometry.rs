@@ -61,6 +61,12 @@ impl Geometry {
         }
     }
 
+    /// Tells apart whatever can be told apart, NaN being itself.
+    pub(crate) fn identity(&self) -> (u8, Vec<u64>) {
+        let (kind, numbers) = self.numbers();
+        (kind, numbers.iter().map(|number| number.to_bits()).collect())
+    }
+
     /// The value of a kind and its numbers; `None` when they do not make one.
     pub fn from_numbers(kind: u8, numbers: &[f64]) -> Option<Self> {
         let (pairs, rest) = numbers.as_chunks::<2>();
@@ -165,7 +171,8 @@ impl<'a> Reader<'a> {
             self.take(',');
         }
         while depth > 0 {
-            if !self.take(')') && !(open && depth == 1 && self.take(']')) {
+            let closed = self.take(')') || (open && depth == 1 && self.take(']'));
+            if !closed {
                 return Err(self.invalid());
             }
             depth -= 1;

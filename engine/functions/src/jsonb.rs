@@ -205,10 +205,11 @@ impl Jsonb {
                 orders.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
             }),
             (Jsonb::Object(a), Jsonb::Object(b)) => a.len().cmp(&b.len()).then_with(|| {
-                let order = |(a, b): (&(Box<str>, Jsonb), &(Box<str>, Jsonb))| {
-                    a.0.as_bytes().cmp(b.0.as_bytes()).then_with(|| a.1.compare_nested(&b.1))
-                };
-                a.iter().zip(b).map(order).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+                let orders = a
+                    .iter()
+                    .zip(b)
+                    .map(|(a, b)| a.0.as_bytes().cmp(b.0.as_bytes()).then_with(|| a.1.compare_nested(&b.1)));
+                orders.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
             }),
             _ => self.rank().cmp(&other.rank()),
         }

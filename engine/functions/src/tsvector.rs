@@ -118,7 +118,7 @@ pub(crate) fn read_word<'a>(text: &'a str, of_query: bool, whole: &str) -> PgRes
                 word.push('\'');
             }
             // A colon that starts a word is part of it in a vector.
-            ':' if !quoted && !(is_first && !of_query) => {
+            ':' if !quoted && (of_query || !is_first) => {
                 return if word.is_empty() {
                     Err(malformed())
                 } else {
