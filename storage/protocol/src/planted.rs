@@ -31,6 +31,9 @@ pub enum Planted {
     StaleGossipTaken,
     /// Recovery and the writer count a joining segment before it has reached its join point.
     JoinerCountsEarly,
+    /// The writer lets PGCL pass a joining segment's join point on the old write quorum alone, for as long as the change
+    /// is not installed.
+    JoinPointPassed,
     /// The voided range ends at the highest LSN seen rather than the highest that could exist.
     VoidOnlySeen,
     /// A segment serves a page although its SCL is below what the read point needs.

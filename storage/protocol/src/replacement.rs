@@ -42,7 +42,8 @@ pub enum ReplacementState {
     Filling,
     /// The group is whole again, under this membership.
     Done(Arc<Membership>),
-    /// The metadata store has another membership than this replacement started from: look there, start anew.
+    /// The metadata store has another membership than this replacement started from, or it was given up before it was
+    /// named: look there, start anew.
     Overtaken,
 }
 
@@ -71,12 +72,14 @@ pub struct ReplacementCore {
 impl ReplacementCore {
     /// Begins to replace `failed` by a segment that nobody has heard of, on any node: the same one with an empty
     /// disk, say. Its identity was taken from the metadata store and is never used again. The join point is set
-    /// here: what is durable in the group now.
+    /// here: what is durable in the group now. From here on the writer counts nothing as durable that misses the
+    /// write quorum of the next membership. A record that got past the join point on the old quorum alone, before the
+    /// change is installed, would be missing in a read quorum that the joining segment is part of by then.
     ///
     /// # Errors
     /// When the group is being changed already or lacks `failed`, or when the quorums would not overlap.
     pub fn begin(
-        writer: &WriterCore,
+        writer: &mut WriterCore,
         pg: PgId,
         failed: SegmentId,
         joining: Member,
@@ -101,6 +104,7 @@ impl ReplacementCore {
             history: Arc::clone(writer.history()),
             membership: Arc::clone(&target),
         };
+        writer.expect_membership(pg, Some(Arc::clone(&target)));
         let phase = Phase::Creating(Box::new(create));
         Ok(ReplacementCore { pg, leaving: failed, joining: joining.segment, target, phase, gives_up: false })
     }
@@ -160,13 +164,17 @@ impl ReplacementCore {
     ///
     /// # Errors
     /// When the next membership's quorums would not overlap: a fault of the memberships, not of a moment.
-    pub fn next_step(&mut self, writer: &WriterCore) -> Result<ReplacementState, QuorumError> {
+    pub fn next_step(&mut self, writer: &mut WriterCore) -> Result<ReplacementState, QuorumError> {
         loop {
             let in_force = writer.membership(self.pg).map(|m| m.epoch());
             match &self.phase {
+                Phase::Creating(_) if self.gives_up => self.phase = Phase::Overtaken,
                 Phase::Creating(create) => return Ok(ReplacementState::Create(create.clone())),
                 Phase::Naming => return Ok(ReplacementState::Name(Arc::clone(&self.target))),
-                Phase::Overtaken => return Ok(ReplacementState::Overtaken),
+                Phase::Overtaken => {
+                    writer.expect_membership(self.pg, None);
+                    return Ok(ReplacementState::Overtaken);
+                }
                 Phase::Installing if in_force < Some(self.target.epoch()) => {
                     let known = writer.newest_membership(self.pg).map(|m| m.epoch());
                     let is_known = known >= Some(self.target.epoch());

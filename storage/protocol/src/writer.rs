@@ -509,6 +509,12 @@ impl WriterCore {
         self.groups[pg.get() as usize].change_membership(membership);
     }
 
+    /// A membership is about to be named whose join point is the group's PGCL: what becomes durable from here on
+    /// meets its write quorum too, long before `change_membership`. None when that came to nothing.
+    pub(crate) fn expect_membership(&mut self, pg: PgId, expected: Option<Arc<Membership>>) {
+        self.groups[pg.get() as usize].expect_membership(expected);
+    }
+
     /// Raises the lowest read point that any live instance may still ask for.
     ///
     /// # Panics

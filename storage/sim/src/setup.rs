@@ -202,16 +202,17 @@ impl World {
     }
 
     fn begin_replacements(&mut self, at: usize) {
+        let epoch = self.computes[at].epoch;
         let lost: Vec<Address> = self.computes[at].lost.iter().copied().collect();
         for address in lost {
-            let compute = &self.computes[at];
+            let compute = &mut self.computes[at];
             let known = &self.metadata.memberships[address.pg.get() as usize];
             let Some(member) = known.member(address.segment).copied() else {
                 self.computes[at].lost.remove(&address);
                 continue;
             };
             let is_busy = compute.replacements.iter().any(|r| r.pg() == address.pg);
-            let Some(writer) = compute.writer.as_ref().filter(|_| !is_busy) else { continue };
+            let Some(writer) = compute.writer.as_mut().filter(|_| !is_busy) else { continue };
             if writer.membership(address.pg).map(|m| m.epoch()) != Some(known.epoch()) {
                 continue;
             }
@@ -224,7 +225,7 @@ impl World {
             };
             if let Ok(begun) = ReplacementCore::begin(writer, address.pg, address.segment, joining, new) {
                 self.say(
-                    &Party::Compute(compute.epoch),
+                    &Party::Compute(epoch),
                     format_args!(
                         "replaces s{} of group {} by s{}",
                         address.segment, address.pg, joining.segment
@@ -239,7 +240,7 @@ impl World {
     /// One step of a replacement. Returns whether there are more.
     fn take_step(&mut self, at: usize, replacement: &mut ReplacementCore) -> bool {
         let (epoch, pg) = (self.computes[at].epoch, replacement.pg());
-        let Some(writer) = &self.computes[at].writer else { return false };
+        let Some(writer) = &mut self.computes[at].writer else { return false };
         match replacement.next_step(writer).expect("quorums overlap") {
             ReplacementState::Create(create) => {
                 let node = create.membership.member(create.to.segment).map(|m| m.node);

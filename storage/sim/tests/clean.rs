@@ -2,8 +2,8 @@
 
 use redoubt_sim::{Coverage, MUST_HAPPEN, Options, Trace, run};
 
-/// Seeds above the first forty that found something once: a page of an older version, a log that stood still, and an
-/// SCL that may fall because a history was taken back.
+/// Seeds above the first forty that found something once, with the shapes that seeds had then: a page of an older
+/// version, logs that stood still, and an SCL that may fall because a history was taken back.
 const FOUND_SOMETHING_ONCE: [u64; 4] = [40, 54, 96, 142];
 
 #[test]

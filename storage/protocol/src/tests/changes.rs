@@ -128,7 +128,7 @@ impl World {
         if self.rng.percent(5) {
             machine.give_up();
         }
-        let step = machine.next_step(&self.writers[writer].core).expect("quorums overlap");
+        let step = machine.next_step(&mut self.writers[writer].core).expect("quorums overlap");
         let is_over = self.carry_out(writer, &mut machine, step);
         self.changing[group] = (!is_over).then_some((epoch, machine));
     }
@@ -185,7 +185,7 @@ impl World {
             segment_pages: SEGMENT_PAGES,
             request: RequestId::new(0),
         };
-        let core = &self.writers[writer].core;
+        let core = &mut self.writers[writer].core;
         ReplacementCore::begin(core, pg, failed, joining, new).expect("a member is replaced by a stranger")
     }
 

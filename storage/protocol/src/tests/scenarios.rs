@@ -207,10 +207,43 @@ fn joiner_counts_late(planted: Planted) {
     finish(&mut world);
 }
 
+/// F is about to be replaced by G, which joins at what is durable. Before the change is installed A, B, C and F take
+/// another record. G gets all up to its join point from D and E, and so counts when the next opener reaches these three.
+fn nothing_passes_the_join_point(planted: Planted) {
+    let mut world = world(planted);
+    append_and_deliver(&mut world, 0, &[A, B, C, D, E, F]);
+    flush(&mut world, &[A, B, C, D, E, F]);
+    calm(&mut world, &[A, B, C, D, E, F]);
+    let mut machine = world.begin_replacement(0, PgId::new(1), SegmentId::new(1 + F as u64));
+    append_and_deliver(&mut world, 0, &[A, B, C, F]);
+    flush(&mut world, &[A, B, C, F]);
+    calm(&mut world, &[A, B, C, F]);
+    assert_eq!(go_on(&mut world, &mut machine), ReplacementState::Settling);
+    let g = world.nodes.len() - 1;
+    for _ in 0..10 {
+        for node in [D, E, g] {
+            world.pump(0, node);
+        }
+        // They hear of the membership, but not of the record.
+        world.network.retain(|(_, to, m)| {
+            !matches!((to, m), (Party::Segment(at), Message::Append(_)) if [D, E, g].contains(at))
+        });
+        world.gossip(g);
+        world.network.retain(|(_, to, _)| may_pass(*to, &[D, E, g]));
+        calm(&mut world, &[D, E, g]);
+        world.writers[0].core.on_tick();
+    }
+    let joined = world.nodes[g].core.as_ref().is_some_and(|core| core.control().joined);
+    assert!(joined, "it did not get to its join point");
+    world.network.clear();
+    take_over(&mut world, &[D, E, g]);
+    finish(&mut world);
+}
+
 /// Takes a replacement as far as it gets without anybody being sent anything.
 fn go_on(world: &mut World, machine: &mut ReplacementCore) -> ReplacementState {
     loop {
-        let step = machine.next_step(&world.writers[0].core).expect("quorums overlap");
+        let step = machine.next_step(&mut world.writers[0].core).expect("quorums overlap");
         let is_over = world.carry_out(0, machine, step.clone());
         if is_over || matches!(step, ReplacementState::Settling | ReplacementState::Filling) {
             return step;
@@ -320,6 +353,11 @@ fn late_gossip_is_refused() {
 #[test]
 fn a_joiner_does_not_vote() {
     check(Planted::JoinerCountsEarly, joiner_counts_late);
+}
+
+#[test]
+fn nothing_is_acknowledged_behind_the_back_of_a_joiner() {
+    check(Planted::JoinPointPassed, nothing_passes_the_join_point);
 }
 
 #[test]

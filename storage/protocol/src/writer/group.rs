@@ -14,6 +14,8 @@ pub(super) struct Group {
     membership: Arc<Membership>,
     /// A membership on its way: writes must meet its quorum too until it is in force.
     pending: Option<Arc<Membership>>,
+    /// A membership that is about to be named: PGCL must not pass its join point without its write quorum.
+    expected: Option<Arc<Membership>>,
     links: Vec<Link>,
     /// Records that have not left yet.
     open: BatchBuilder,
@@ -40,6 +42,7 @@ impl Group {
             links: links.collect(),
             membership: start.membership,
             pending: None,
+            expected: None,
             open: BatchBuilder::default(),
             kept: VecDeque::new(),
             first_seq: 0,
@@ -195,8 +198,9 @@ impl Group {
         let links = &self.links;
         let scl = |s: SegmentId| links.iter().find(|l| l.segment == s).map_or(Lsn::ZERO, |l| l.scl);
         let mut reached = self.membership.write().reached(scl);
-        if let Some(pending) = &self.pending {
-            reached = reached.min(pending.write().reached(scl));
+        let expected = self.expected.iter().filter(|_| !bugs.has(Planted::JoinPointPassed));
+        for next in self.pending.iter().chain(expected) {
+            reached = reached.min(next.write().reached(scl));
         }
         if bugs.has(Planted::AckAtReadQuorum) {
             reached = self.membership.read().reached(scl);
@@ -303,7 +307,12 @@ impl Group {
         }
     }
 
+    pub(super) fn expect_membership(&mut self, expected: Option<Arc<Membership>>) {
+        self.expected = expected;
+    }
+
     pub(super) fn change_membership(&mut self, membership: Arc<Membership>) {
+        self.expected = self.expected.take().filter(|expected| expected.epoch() > membership.epoch());
         let newest = self.pending.as_ref().unwrap_or(&self.membership);
         if membership.epoch() <= newest.epoch() {
             return;
