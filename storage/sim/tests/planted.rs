@@ -17,7 +17,6 @@ fn is_caught(wrong: Wrong, mut seeds: Range<u64>) -> bool {
 #[test]
 fn wrong_machines_are_caught() {
     let cases: &[(Planted, Range<u64>)] = &[
-        (Planted::AckAtReadQuorum, 40..160),
         (Planted::SclOverGaps, SEEDS),
         (Planted::AckBeforeFlush, SEEDS),
         (Planted::VolatileEpoch, SEEDS),
