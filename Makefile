@@ -49,10 +49,11 @@ conformance: build
 	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-conformance --bin conformance -- \
 	    $(if $(ACCEPT),--accept) $(FILE)
 
+comma := ,
 bench: build
 	@tools/install-client
 	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-bench -- \
-	    $(if $(QUICK),--quick,--kill-after-seconds 10,60,300) $(if $(ONLY),--only $(ONLY)) $(BENCH)
+	    $(if $(QUICK),--quick --tpch 0.01,--kill-after-seconds 10,60,300 --tpch 0.1$(comma)1) $(if $(ONLY),--only $(ONLY)) $(BENCH)
 
 # Without a seed: a range that takes a minute or two.
 SEEDS ?= 0..200

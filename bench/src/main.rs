@@ -18,6 +18,8 @@ mod recovery;
 mod redoubt;
 mod report;
 mod results;
+mod tpch;
+mod tpch_queries;
 
 use cell::{Cell, Plan};
 use clap::Parser;
@@ -54,6 +56,9 @@ struct Arguments {
     /// Also kill -9 each peer after so many seconds of load, and measure how long it takes to be ready again.
     #[arg(long, value_delimiter = ',')]
     kill_after_seconds: Vec<u32>,
+    /// Scale factors at which the 22 queries of TPC-H are run.
+    #[arg(long, value_delimiter = ',')]
+    tpch: Vec<f64>,
     /// Where results go.
     #[arg(long, default_value = "bench/results")]
     results: PathBuf,
@@ -63,7 +68,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(failed) => {
-            eprintln!("bench: {failed} transactions failed; the results name them");
+            eprintln!("bench: {failed} transactions or queries failed; the results name them");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -73,7 +78,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs what was asked for; says how many transactions failed.
+/// Runs what was asked for; says how many transactions and queries failed.
 fn run(arguments: &Arguments) -> Result<u64, String> {
     let plan = Plan::new(
         arguments.quick,
@@ -84,7 +89,7 @@ fn run(arguments: &Arguments) -> Result<u64, String> {
     );
     let names: Vec<PeerName> = PeerName::chosen(&arguments.only);
     let cells: Vec<Cell> = plan.cells(&arguments.only);
-    if cells.is_empty() && plan.kill_after_seconds.is_empty() {
+    if cells.is_empty() && plan.kill_after_seconds.is_empty() && arguments.tpch.is_empty() {
         return Err(format!("no cell is called {}", arguments.only.join(" or ")));
     }
     let suite = Suite::fetch()?;
@@ -117,7 +122,13 @@ fn run(arguments: &Arguments) -> Result<u64, String> {
             results.note_recovery(peer.name, *seconds, ready)?;
         }
     }
-    println!("{}", report::table(&results));
+    for (at, scale_factor) in arguments.tpch.iter().enumerate() {
+        if at > 0 {
+            peers.iter().try_for_each(|peer| tpch::forget(&suite, peer))?;
+        }
+        tpch::run(&suite, &peers, *scale_factor, &mut results)?;
+    }
+    println!("{}\n{}", report::table(&results), report::tpch_table(&results));
     results.write_charts()?;
     println!("results: {}", results.path().display());
     Ok(results.failed())

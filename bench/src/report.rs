@@ -67,6 +67,28 @@ pub fn table(results: &Results) -> String {
     out
 }
 
+/// TPC-H: seconds of each query (the median of its runs) on each peer, and what is wrong with an answer.
+pub fn tpch_table(results: &Results) -> String {
+    let mut out = String::new();
+    for (scale_factor, all) in results.tpch() {
+        let _written = writeln!(out, "TPC-H at scale factor {scale_factor}, seconds");
+        for answered in all {
+            let executor =
+                answered.executor.as_ref().map_or_else(String::new, |executor| format!(" ({executor})"));
+            let median = Spread::of(answered.seconds.clone()).map(|s| s.median);
+            let _written = writeln!(
+                out,
+                "query {:>2} {:<32} {:>9} {}",
+                answered.query,
+                format!("{}{executor}", answered.peer),
+                median.map_or_else(|| "-".into(), |seconds| format!("{seconds:.3}")),
+                answered.trouble.as_deref().unwrap_or_default(),
+            );
+        }
+    }
+    out
+}
+
 fn ratio(spread: Option<Spread>) -> String {
     spread.map_or_else(|| "-".into(), |s| format!("{:.2} ({:.2}-{:.2})", s.median, s.least, s.greatest))
 }

@@ -5,6 +5,7 @@ use crate::chart;
 use crate::figures::Spread;
 use crate::measurement::Measurement;
 use crate::peer::{Peer, PeerName};
+use crate::tpch::Answered;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,6 +25,9 @@ struct Content {
     rounds: Vec<Round>,
     /// By peer: after so many seconds of load, seconds until it was ready again.
     recoveries: Vec<(String, u32, f64)>,
+    /// By scale factor: TPC-H's queries.
+    #[serde(default)]
+    tpch: Vec<(f64, Vec<Answered>)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,9 +158,29 @@ impl Results {
         Spread::of(ratios.collect())
     }
 
-    /// Transactions that failed, all in all.
+    /// Keeps how a query of TPC-H went on all peers, in place of what was known of it.
+    pub fn note_answers(&mut self, scale_factor: f64, answered: Vec<Answered>) -> Result<(), String> {
+        let known = self.content.tpch.iter().position(|(factor, _)| *factor == scale_factor);
+        let known = known.unwrap_or_else(|| {
+            self.content.tpch.push((scale_factor, Vec::new()));
+            self.content.tpch.len() - 1
+        });
+        let all = &mut self.content.tpch[known].1;
+        all.retain(|old| !answered.iter().any(|new| new.query == old.query));
+        all.extend(answered);
+        self.save()
+    }
+
+    /// TPC-H's queries by scale factor.
+    pub fn tpch(&self) -> &[(f64, Vec<Answered>)] {
+        &self.content.tpch
+    }
+
+    /// Transactions that failed, and queries that failed or were answered wrongly, all in all.
     pub fn failed(&self) -> u64 {
-        self.content.rounds.iter().map(|round| round.measured.failed).sum()
+        let transactions: u64 = self.content.rounds.iter().map(|round| round.measured.failed).sum();
+        let queries = self.content.tpch.iter().flat_map(|(_, all)| all).filter(|a| a.trouble.is_some());
+        transactions + queries.count() as u64
     }
 
     /// Draws the charts beside the file.
