@@ -8,6 +8,7 @@
 pub(crate) mod base;
 mod bitmap;
 pub(crate) mod clause;
+mod common_conjuncts;
 pub(crate) mod cost;
 mod create;
 pub(crate) mod cte;

@@ -103,7 +103,7 @@ impl LevelPlanner<'_, '_> {
         self.replace_upper(&outputs, range);
         let mut having = Vec::new();
         if let Some(condition) = self.query.having.take() {
-            super::clause::conjuncts(condition, &mut having);
+            super::common_conjuncts::canonical_conjuncts(condition, &mut having);
         }
         let items = group_by
             .iter()

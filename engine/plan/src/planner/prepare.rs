@@ -1,7 +1,7 @@
 //! The join tree as the planner wants it: right joins turned around, subqueries and EXISTS pulled
 //! up, outer joins reduced whose null-extended rows cannot survive.
 
-use super::clause::conjuncts;
+use super::common_conjuncts::canonical_conjuncts;
 use super::inspect;
 use super::level::JoinTree;
 use crate::join::JoinType;
@@ -12,7 +12,7 @@ pub(crate) fn join_tree(from: FromExpr) -> JoinTree {
     let items = from.items.into_iter().map(from_item).collect();
     let mut quals = Vec::new();
     if let Some(condition) = from.quals {
-        conjuncts(condition, &mut quals);
+        canonical_conjuncts(condition, &mut quals);
     }
     JoinTree::From { items, quals }
 }
@@ -24,7 +24,7 @@ fn from_item(item: FromItem) -> JoinTree {
             let (left, right) = (Box::new(from_item(*left)), Box::new(from_item(*right)));
             let mut list = Vec::new();
             if let Some(condition) = quals {
-                conjuncts(condition, &mut list);
+                canonical_conjuncts(condition, &mut list);
             }
             let (join, left, right) = match kind {
                 JoinKind::Inner => (JoinType::Inner, left, right),

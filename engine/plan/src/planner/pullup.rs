@@ -7,7 +7,7 @@
 //! columns are replaced.
 
 use super::base::empty_query;
-use super::clause::conjuncts;
+use super::common_conjuncts::canonical_conjuncts;
 use super::inspect;
 use super::level::{JoinTree, LevelPlanner};
 use super::prepare::join_tree;
@@ -162,7 +162,7 @@ impl LevelPlanner<'_, '_> {
         }
         self.adopt_ranges(&tree, &mut query);
         let mut quals = Vec::new();
-        conjuncts(condition, &mut quals);
+        canonical_conjuncts(condition, &mut quals);
         Some((tree, quals))
     }
 
