@@ -4,6 +4,7 @@
 //! DIR/REDOUBT_VERSION   format version and mode, written last when the directory is made
 //! DIR/postgresql.conf   settings
 //! DIR/pg_hba.conf       who may connect
+//! DIR/pgsql_tmp/        what statements hold back: files without names, nothing of it durable
 //! DIR/volume/           embedded: the cluster's metadata and the nodes' files (storage)
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! Keys under many clients at once: upserts that lose nothing, duplicates that never get in, references that never
 //! dangle.
 
-use redoubt_conformance::{Server, pgbench, scratch_dir};
+use redoubt_conformance::{OpenSession, Server, pgbench, scratch_dir};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -67,4 +67,61 @@ fn keys_under_many_clients() {
     let dangling = "SELECT count(*) FROM child WHERE NOT EXISTS (SELECT 1 FROM parent WHERE id = p)";
     assert_eq!(server.psql(dangling), "0");
     assert_ne!(server.psql("SELECT count(*) FROM child"), "0");
+}
+
+/// Whether a statement has to wait for a lock. What holds it does so until this has returned, so that it is the
+/// timeout that ends the waiting.
+fn would_wait(server: &Server, sql: &str) -> bool {
+    match server.try_psql(&format!("SET lock_timeout = '100ms'; {sql}")) {
+        Ok(_) => false,
+        Err(error) => {
+            assert!(error.contains("canceling statement due to lock timeout"), "{sql}: {error}");
+            true
+        }
+    }
+}
+
+#[test]
+fn references_hold_on_to_what_they_found() {
+    let dir = scratch_dir("references");
+    let server = Server::start(&dir.join("data"));
+    server.psql(
+        "CREATE TABLE parent (id int PRIMARY KEY, note text); CREATE TABLE child (p int REFERENCES parent)",
+    );
+    const PARENTS: u32 = 5;
+    const CHILDREN: usize = 6;
+    for parent in 1..=PARENTS {
+        server.psql(&format!("INSERT INTO parent VALUES ({parent})"));
+        // Children whose transactions are open: their rows are seen by nobody, the locks on the parent are.
+        let mut makers: Vec<OpenSession> = (0..CHILDREN).map(|_| OpenSession::start(&server)).collect();
+        for maker in &mut makers {
+            assert_eq!(maker.run(&format!("BEGIN; INSERT INTO child VALUES ({parent});")), "00000");
+        }
+        let delete = format!("DELETE FROM parent WHERE id = {parent}");
+        assert!(would_wait(&server, &delete), "a parent went while its children were made");
+        assert!(would_wait(&server, &format!("UPDATE parent SET id = -id WHERE id = {parent}")));
+        // What leaves the key alone does not disturb them.
+        server.psql(&format!("UPDATE parent SET note = 'x' WHERE id = {parent}"));
+        let last = makers.pop().expect("there are several");
+        for (number, mut maker) in makers.into_iter().enumerate() {
+            let end = if number % 2 == 0 { "COMMIT;" } else { "ROLLBACK;" };
+            assert_eq!(maker.run(end), "00000");
+            assert!(would_wait(&server, &delete), "one child is still being made");
+        }
+        assert_eq!({ last }.run("COMMIT;"), "00000");
+        let error = server.try_psql(&delete).expect_err("children refer to it");
+        assert!(error.contains("violates foreign key constraint"), "{error}");
+
+        // The other way round: a parent that is going is waited for.
+        server.psql(&format!("DELETE FROM child WHERE p = {parent}"));
+        let mut deleter = OpenSession::start(&server);
+        assert_eq!(deleter.run(&format!("BEGIN; {delete};")), "00000");
+        let insert = format!("INSERT INTO child VALUES ({parent})");
+        assert!(would_wait(&server, &insert), "a child found a parent that is going");
+        let keep = parent % 2 == 0;
+        assert_eq!(deleter.run(if keep { "ROLLBACK;" } else { "COMMIT;" }), "00000");
+        assert_eq!(server.try_psql(&insert).is_ok(), keep);
+    }
+    let dangling = "SELECT count(*) FROM child WHERE NOT EXISTS (SELECT 1 FROM parent WHERE id = p)";
+    assert_eq!(server.psql(dangling), "0");
 }

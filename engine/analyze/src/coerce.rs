@@ -241,8 +241,11 @@ impl Analyzer<'_> {
         if ty.collation != 0 && expr.ty().collation != 0 {
             ty.collation = expr.ty().collation;
         }
-        if let Expr::Const { value, .. } = expr {
-            return Ok(Expr::Const { value, ty });
+        // A number is kept otherwise as an OID than as an integer; planning turns the constant into one.
+        if let Expr::Const { value, .. } = &expr
+            && !matches!(value, Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_) | Datum::Oid(_))
+        {
+            return Ok(Expr::Const { value: value.clone(), ty });
         }
         Ok(Expr::Relabel { arg: Box::new(expr), ty, explicit })
     }

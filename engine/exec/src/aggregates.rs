@@ -3,8 +3,8 @@
 use crate::exec::Exec;
 use crate::interpret::is_true;
 use crate::keys::{compare_key, same_key};
-use crate::quicksort;
-use crate::rows::RowStore;
+use crate::spill::sorted_row::SortedRow;
+use crate::spill::{ExternalSort, Reservation};
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{AggState, Datum};
 use redoubt_plan::aggregate::{AggCall, FinalFunction, Finalizer, Transition};
@@ -17,28 +17,44 @@ pub(crate) struct CallState {
     /// No row has been taken in yet and there is no initial value.
     blank: bool,
     /// Rows waiting to be sorted, for DISTINCT and ORDER BY.
-    waiting: Option<RowStore>,
+    waiting: Option<Box<ExternalSort<SortedRow>>>,
+    /// Bytes that the state has grown by and that are taken from a reservation.
+    grown: usize,
 }
 
 impl CallState {
-    pub(crate) fn new(call: &AggCall) -> Self {
+    pub(crate) fn new(call: &AggCall, x: &Exec<'_>) -> Self {
+        let work = &x.ctx.storage.work;
         CallState {
             state: AggState::Value(call.initial.clone()),
             blank: call.initial.is_null(),
-            waiting: (!call.order.is_empty()).then(|| RowStore::new(call.inputs.len())),
+            waiting: (!call.order.is_empty()).then(|| Box::new(ExternalSort::new(work, work.sort_bytes))),
+            grown: 0,
         }
     }
 }
 
+impl CallState {
+    /// The state is not needed any more: gives back what it has grown by.
+    pub(crate) fn release(self, held: &mut Reservation) -> PgResult<()> {
+        held.set(held.bytes() - self.grown)
+    }
+}
+
 /// The states of all calls for a new group.
-pub(crate) fn new_states(calls: &[AggCall]) -> Box<[CallState]> {
-    calls.iter().map(CallState::new).collect()
+pub(crate) fn new_states(calls: &[AggCall], x: &Exec<'_>) -> Box<[CallState]> {
+    calls.iter().map(|call| CallState::new(call, x)).collect()
 }
 
 impl<'a> Exec<'a> {
-    /// Takes the current row into a call's state.
+    /// Takes the current row into a call's state. What the state grows by is taken from `held`.
     #[inline]
-    pub(crate) fn accumulate(&mut self, call: &'a AggCall, state: &mut CallState) -> PgResult<()> {
+    pub(crate) fn accumulate(
+        &mut self,
+        call: &'a AggCall,
+        state: &mut CallState,
+        held: &mut Reservation,
+    ) -> PgResult<()> {
         if let Some(filter) = &call.filter {
             if !is_true(self.value(filter)?) {
                 return Ok(());
@@ -50,10 +66,16 @@ impl<'a> Exec<'a> {
             if call.strict && self.has_null_argument(call) {
                 return Ok(());
             }
-            waiting.push(self, &call.inputs);
-            return Ok(());
+            let row = SortedRow::of(self, &call.inputs);
+            return waiting.push(row, &mut |a, b| self.compare_waiting(call, a, b));
         }
-        self.transition(call, state)
+        self.transition(call, state)?;
+        let grown = state.state.grown_bytes();
+        if grown != state.grown {
+            held.set(held.bytes() + grown - state.grown)?;
+            state.grown = grown;
+        }
+        Ok(())
     }
 
     /// The calls' arguments are already computed: takes them into the state.
@@ -99,8 +121,8 @@ impl<'a> Exec<'a> {
 
     /// Computes a call's result into its slot.
     pub(crate) fn finish_call(&mut self, call: &'a AggCall, state: &mut CallState) -> PgResult<()> {
-        if let Some(waiting) = state.waiting.take() {
-            self.take_sorted(call, state, &waiting)?;
+        if let Some(mut waiting) = state.waiting.take() {
+            self.take_sorted(call, state, &mut waiting)?;
         }
         let value = self.result(call, state)?;
         self.set(call.out, value);
@@ -142,31 +164,40 @@ impl<'a> Exec<'a> {
         }
     }
 
-    /// Takes in the rows that waited, sorted, each distinct one once if that is asked.
-    fn take_sorted(&mut self, call: &'a AggCall, state: &mut CallState, rows: &RowStore) -> PgResult<()> {
-        let position = |slot| call.inputs.iter().position(|input| *input == slot).expect("keys are inputs");
-        let keys: Vec<usize> = call.order.iter().map(|key| position(key.slot)).collect();
-        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
-        quicksort::sort(&mut order, &mut |a, b| {
-            let (left, right) = (rows.row(*a as usize), rows.row(*b as usize));
-            for (key, &at) in call.order.iter().zip(&keys) {
-                let order = compare_key(self, key, &left[at], &right[at])?;
-                if order.is_ne() {
-                    return Ok(order);
-                }
+    /// The order of rows that wait, by the call's keys.
+    fn compare_waiting(&self, call: &AggCall, left: &SortedRow, right: &SortedRow) -> PgResult<Ordering> {
+        for key in &call.order {
+            let at = call.inputs.iter().position(|input| *input == key.slot).expect("keys are inputs");
+            let order = compare_key(self, key, &left.0[at], &right.0[at])?;
+            if order.is_ne() {
+                return Ok(order);
             }
-            Ok(Ordering::Equal)
-        })?;
-        let mut previous: Option<u32> = None;
-        for row in order {
-            if let (Some(equalities), Some(previous)) = (&call.distinct, previous) {
-                if self.same_arguments(equalities, rows.row(previous as usize), rows.row(row as usize))? {
+        }
+        Ok(Ordering::Equal)
+    }
+
+    /// Takes in the rows that waited, sorted, each distinct one once if that is asked.
+    fn take_sorted(
+        &mut self,
+        call: &'a AggCall,
+        state: &mut CallState,
+        rows: &mut ExternalSort<SortedRow>,
+    ) -> PgResult<()> {
+        rows.finish(&mut |a, b| self.compare_waiting(call, a, b))?;
+        let mut held = self.ctx.storage.work.reserve();
+        let mut previous: Option<Box<[Datum]>> = None;
+        while let Some(row) = rows.next(&mut |a, b| self.compare_waiting(call, a, b))? {
+            if let Some(equalities) = &call.distinct {
+                if let Some(previous) = &previous
+                    && self.same_arguments(equalities, previous, &row.0)?
+                {
                     continue;
                 }
+                previous = Some(row.0.clone());
             }
-            previous = Some(row);
-            rows.load(self, &call.inputs, row as usize);
+            row.load(self, &call.inputs);
             self.transition(call, state)?;
+            held.set(state.state.grown_bytes())?;
             self.ctx.check_for_interrupts()?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! What an execution works with: session, storage, transaction.
 
+use crate::spill::Work;
 use redoubt_access::{BTree, Engine, Heap};
 use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult};
@@ -28,6 +29,8 @@ pub struct Storage<'a> {
     pub snapshot: Snapshot,
     /// Tables by OID.
     pub relations: &'a dyn Relations,
+    /// What it may hold in memory and in temporary files.
+    pub work: Work,
 }
 
 /// Opens tables by `pg_class.oid`.

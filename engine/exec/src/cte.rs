@@ -2,14 +2,14 @@
 
 use crate::exec::Exec;
 use crate::node::PlanState;
-use crate::rows::RowStore;
+use crate::spill::tuple_store::TupleStore;
 use redoubt_analyze::query::CommandType;
 use redoubt_error::{PgError, PgResult};
 
 /// A WITH query being computed.
 pub(crate) struct CteState {
     root: PlanState,
-    pub store: RowStore,
+    pub store: TupleStore,
     complete: bool,
 }
 
@@ -22,15 +22,17 @@ impl Exec<'_> {
         let mut state = self.ctes[cte].take().unwrap_or_else(|| {
             Box::new(CteState {
                 root: PlanState::new(self.plan, plan.root),
-                store: RowStore::new(plan.columns.len()),
+                store: TupleStore::new(&self.ctx.storage.work, plan.columns.len()),
                 complete: false,
             })
         });
         let mut result = Ok(());
         while !state.complete && state.store.len() <= position {
-            match state.root.next(self) {
-                Ok(true) => state.store.push(self, &plan.columns),
-                Ok(false) => state.complete = true,
+            let found = state.root.next(self).and_then(|found| {
+                if found { state.store.push(self, &plan.columns).map(|()| true) } else { Ok(false) }
+            });
+            match found {
+                Ok(found) => state.complete = !found,
                 Err(error) => {
                     result = Err(error);
                     break;

@@ -6,8 +6,8 @@ use crate::instrument::Meter;
 use crate::interpret::ArrayCache;
 use crate::node::PlanState;
 use crate::recheck::Candidates;
-use crate::referential::Event;
-use crate::rows::RowStore;
+use crate::referential::EventQueue;
+use crate::spill::tuple_store::TupleStore;
 use crate::subplan::SubPlanState;
 use redoubt_error::PgResult;
 use redoubt_functions::Datum;
@@ -23,11 +23,11 @@ pub(crate) struct Runtime {
     pub subplans: Vec<Option<Box<SubPlanState>>>,
     pub ctes: Vec<Option<Box<CteState>>>,
     /// Working tables of recursive WITH queries.
-    pub work_tables: Vec<RowStore>,
+    pub work_tables: Vec<TupleStore>,
     /// Rows changed, for the command tag.
     pub processed: u64,
     /// Foreign keys to look after when the statement is done.
-    pub events: Vec<Event>,
+    pub events: EventQueue,
     /// What EXPLAIN ANALYZE measures.
     pub meter: Option<Box<Meter>>,
 }
@@ -41,12 +41,12 @@ pub(crate) struct Exec<'a> {
     pub subplans: Vec<Option<Box<SubPlanState>>>,
     pub ctes: Vec<Option<Box<CteState>>>,
     /// Working tables of recursive WITH queries.
-    pub work_tables: Vec<RowStore>,
+    pub work_tables: Vec<TupleStore>,
     pub processed: u64,
     /// While a row is checked again: the rows that the FROM items deliver.
     pub candidates: Option<Candidates>,
     /// Foreign keys to look after when the statement is done.
-    pub events: Vec<Event>,
+    pub events: EventQueue,
     /// What EXPLAIN ANALYZE measures; absent otherwise.
     pub meter: Option<Box<Meter>>,
 }
@@ -112,7 +112,7 @@ impl Execution {
         ctes.resize_with(plan.ctes.len(), || None);
         let root = PlanState::new(&plan, plan.root);
         let mut work_tables = Vec::new();
-        work_tables.resize_with(plan.ctes.len(), RowStore::default);
+        work_tables.resize_with(plan.ctes.len(), TupleStore::default);
         let runtime = Runtime { frame, arrays, subplans, ctes, work_tables, ..Runtime::default() };
         Execution { plan, runtime, root, done: false }
     }

@@ -1,5 +1,7 @@
-//! Index keys: values into memory-comparable bytes, as `redoubt_access`'s B-trees want them.
+//! Index entries: values into memory-comparable bytes, as `redoubt_access`'s B-trees want them, and back.
 
+use redoubt_access::IndexEntry;
+use redoubt_access::value::{self, Values};
 use redoubt_error::PgResult;
 use redoubt_functions::{Datum, Oid, key, types};
 use redoubt_plan::facts::{IndexColumn, IndexFacts};
@@ -35,4 +37,67 @@ pub fn encode_key<'v>(
         encode_column(column, value, out)?;
     }
     Ok(has_null)
+}
+
+/// How many of an index's leading columns can be had back from its keys. The others' values are stored along.
+pub(crate) fn columns_in_key(index: &IndexFacts) -> usize {
+    let keys = &index.columns[..index.key_columns];
+    // An operator class of another type writes that type's key: `varchar` by `text_ops`.
+    let reversible = |column: &IndexColumn| {
+        key::is_reversible(key_type(column)) && (key::is_reversible(column.type_oid) || column.type_oid == 0)
+    };
+    keys.iter().position(|column| !reversible(column)).unwrap_or(keys.len())
+}
+
+/// Makes what is stored along with a key, replacing `out`: the values of the columns that the key does not give
+/// back, included ones among them. Nothing if they are too long; such rows are read from the table.
+///
+/// # Errors
+/// Those of storing the values.
+pub fn encode_payload<'v>(
+    index: &IndexFacts,
+    values: impl Iterator<Item = &'v Datum>,
+    key_bytes: usize,
+    out: &mut Vec<u8>,
+) -> PgResult<()> {
+    out.clear();
+    for value in values.skip(columns_in_key(index)) {
+        value::encode(value, out)?;
+    }
+    if key_bytes + out.len() > MAX_PAIR_BYTES {
+        out.clear();
+    }
+    Ok(())
+}
+
+/// Bytes of a key and what is stored along that fit into an entry, with the row's place.
+const MAX_PAIR_BYTES: usize = redoubt_access::MAX_ENTRY_BYTES - 16;
+
+/// Reads an entry's values: those of the first `columns` from the key, then, if there are any, those stored along.
+/// False if the entry has not all that it should have.
+///
+/// # Errors
+/// `XX002`, `XX001` for a damaged entry.
+pub(crate) fn decode_entry(
+    index: &IndexFacts,
+    columns: usize,
+    entry: &IndexEntry<'_>,
+    values: &mut Vec<Datum>,
+) -> PgResult<bool> {
+    values.clear();
+    let in_key = columns_in_key(index);
+    let mut key = entry.key;
+    for column in &index.columns[..in_key.min(columns)] {
+        values.push(key::decode(key_type(column), column.descending, &mut key)?);
+    }
+    if columns > in_key {
+        let mut stored = Values::new(entry.payload);
+        for _ in in_key..columns {
+            if stored.is_empty() {
+                return Ok(false);
+            }
+            values.push(stored.read()?);
+        }
+    }
+    Ok(true)
 }

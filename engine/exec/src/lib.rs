@@ -22,11 +22,13 @@ mod referential;
 mod row_evaluator;
 mod rows;
 mod set_call;
+mod spill;
 mod subplan;
 mod table;
 
 pub use context::{ExecContext, OpenTable, Relations, Storage};
 pub use exec::Execution;
-pub use index_key::encode_key;
+pub use index_key::{encode_key, encode_payload};
 pub use nodes::modify::{Feed, RowSource};
 pub use row_evaluator::RowEvaluator;
+pub use spill::{Account, ExternalSort, Sortable, Work, WorkSpace};

@@ -7,7 +7,7 @@
 
 use crate::exec::Exec;
 use crate::node::PlanState;
-use crate::rows::RowStore;
+use crate::spill::tuple_store::TupleStore;
 use redoubt_access::{FetchBuf, Tid};
 use redoubt_error::PgResult;
 use redoubt_functions::Datum;
@@ -73,10 +73,10 @@ impl<'a> Exec<'a> {
             arrays: std::iter::repeat_with(|| None).take(self.arrays.len()).collect(),
             subplans: std::iter::repeat_with(|| None).take(self.subplans.len()).collect(),
             ctes: std::mem::take(&mut self.ctes),
-            work_tables: std::iter::repeat_with(RowStore::default).take(self.work_tables.len()).collect(),
+            work_tables: std::iter::repeat_with(TupleStore::default).take(self.work_tables.len()).collect(),
             processed: 0,
             candidates: Some(candidates),
-            events: Vec::new(),
+            events: std::mem::take(&mut self.events),
             meter: None,
         };
         let mut root = PlanState::new(self.plan, child);
@@ -84,7 +84,7 @@ impl<'a> Exec<'a> {
         let completed = inner.complete_ctes();
         self.ctes = std::mem::take(&mut inner.ctes);
         self.processed += inner.processed;
-        self.events.append(&mut inner.events);
+        self.events = std::mem::take(&mut inner.events);
         completed?;
         if !found? {
             return Ok(None);

@@ -6,6 +6,9 @@
 
 mod actions;
 mod lookup;
+mod queue;
+
+pub(crate) use queue::EventQueue;
 
 use crate::exec::Exec;
 use redoubt_error::{PgError, PgResult};
@@ -40,7 +43,7 @@ pub(crate) fn row_inserted(x: &mut Exec<'_>, node: &ModifyTable) -> PgResult<()>
     for key in &node.rules.foreign_keys {
         refuse_deferred(key)?;
         let values = read(x, node.new_row, &key.columns);
-        x.events.push(Event::Referencing { key: key.clone(), values });
+        x.note_event(Event::Referencing { key: key.clone(), values })?;
     }
     Ok(())
 }
@@ -52,7 +55,7 @@ pub(crate) fn row_updated(x: &mut Exec<'_>, node: &ModifyTable) -> PgResult<()> 
         let (old, new) = (read(x, old_row, &key.columns), read(x, node.new_row, &key.columns));
         if !same_values(&key.desc, &key.columns, &old, &new) {
             refuse_deferred(key)?;
-            x.events.push(Event::Referencing { key: key.clone(), values: new });
+            x.note_event(Event::Referencing { key: key.clone(), values: new })?;
         }
     }
     for key in &node.rules.referenced_by {
@@ -60,7 +63,7 @@ pub(crate) fn row_updated(x: &mut Exec<'_>, node: &ModifyTable) -> PgResult<()> 
         let (old, new) = (read(x, old_row, columns), read(x, node.new_row, columns));
         if !same_values(&key.referenced_desc, columns, &old, &new) {
             refuse_deferred(key)?;
-            x.events.push(Event::Referenced { key: key.clone(), old, new: Some(new) });
+            x.note_event(Event::Referenced { key: key.clone(), old, new: Some(new) })?;
         }
     }
     Ok(())
@@ -72,7 +75,7 @@ pub(crate) fn row_deleted(x: &mut Exec<'_>, node: &ModifyTable) -> PgResult<()> 
     for key in &node.rules.referenced_by {
         refuse_deferred(key)?;
         let old = read(x, old_row, &key.referenced_columns);
-        x.events.push(Event::Referenced { key: key.clone(), old, new: None });
+        x.note_event(Event::Referenced { key: key.clone(), old, new: None })?;
     }
     Ok(())
 }
@@ -99,6 +102,10 @@ fn same_values(desc: &TupleDesc, columns: &[i16], old: &[Datum], new: &[Datum]) 
 }
 
 impl Exec<'_> {
+    fn note_event(&mut self, event: Event) -> PgResult<()> {
+        self.events.push(&self.ctx.storage.work, event)
+    }
+
     /// Looks after the foreign keys that the statement has touched.
     ///
     /// # Errors
@@ -109,7 +116,8 @@ impl Exec<'_> {
         }
         // The checks see what the statement has done.
         self.ctx.storage.txn.advance_command()?;
-        for event in std::mem::take(&mut self.events) {
+        let mut events = std::mem::take(&mut self.events);
+        while let Some(event) = events.pop()? {
             self.ctx.check_for_interrupts()?;
             match event {
                 Event::Referencing { key, values } => self.check_referencing(&key, &values)?,

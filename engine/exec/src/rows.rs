@@ -45,12 +45,6 @@ impl RowStore {
         &self.values[row * self.width..(row + 1) * self.width]
     }
 
-    /// Takes the last row back.
-    pub(crate) fn pop(&mut self) {
-        self.rows -= 1;
-        self.values.truncate(self.rows * self.width);
-    }
-
     /// Values per row.
     pub(crate) fn width(&self) -> usize {
         self.width
@@ -59,11 +53,5 @@ impl RowStore {
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.rows
-    }
-
-    /// Forgets all rows.
-    pub(crate) fn clear(&mut self) {
-        self.values.clear();
-        self.rows = 0;
     }
 }

@@ -5,6 +5,7 @@ use crate::interpret::is_true;
 use crate::keys::{equal_values, hash_keys};
 use crate::node::PlanState;
 use crate::rows::RowStore;
+use crate::spill::{Reservation, row_bytes};
 use hashbrown::HashTable;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{ArrayValue, Datum};
@@ -29,6 +30,8 @@ struct Hashed {
     rows: RowStore,
     /// Rows with some NULL: they can only make the answer unknown.
     with_nulls: RowStore,
+    /// The planner hashes what it expects to fit; it has to stay in memory.
+    held: Reservation,
 }
 
 impl<'a> Exec<'a> {
@@ -118,8 +121,11 @@ impl<'a> Exec<'a> {
         multidim: bool,
     ) -> PgResult<Datum> {
         let mut elements = Vec::new();
+        let mut held = self.ctx.storage.work.reserve();
         while state.root.next(self)? {
-            elements.push(self.get(subplan.columns[0]).clone());
+            let value = self.get(subplan.columns[0]);
+            held.add(size_of::<Datum>() + value.payload_bytes())?;
+            elements.push(value.clone());
         }
         if multidim {
             return crate::interpret::make_array(&elements, element_type, true);
@@ -212,16 +218,19 @@ impl<'a> Exec<'a> {
             index: HashTable::new(),
             rows: RowStore::new(slots.len()),
             with_nulls: RowStore::new(slots.len()),
+            held: self.ctx.storage.work.reserve(),
         };
         while state.root.next(self)? {
             self.ctx.check_for_interrupts()?;
             if slots.iter().any(|slot| self.get(*slot).is_null()) {
                 hashed.with_nulls.push(self, &slots);
+                hashed.held.add(row_bytes(hashed.with_nulls.row(hashed.with_nulls.len() - 1)))?;
                 continue;
             }
             let hash = hash_keys(keys.iter().map(|key| (key.equality.type_oid, self.get(key.right))));
             let row = hashed.rows.len() as u32;
             hashed.rows.push(self, &slots);
+            hashed.held.add(row_bytes(hashed.rows.row(row as usize)) + 2 * size_of::<(u64, u32)>())?;
             hashed.index.insert_unique(hash, (hash, row), |(hash, _)| *hash);
         }
         Ok(hashed)

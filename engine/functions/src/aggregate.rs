@@ -24,6 +24,12 @@ pub trait InternalState: Any + Send {
     fn to_datum(&self) -> Option<Datum> {
         None
     }
+
+    /// Bytes of memory that grow with the rows taken in; 0 for states of a fixed size. Cheap: asked after
+    /// every row.
+    fn grown_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// An aggregate's running state.
@@ -46,6 +52,18 @@ impl AggState {
         match self {
             AggState::Value(datum) => Some(datum.clone()),
             AggState::Internal(state) => state.to_datum(),
+        }
+    }
+
+    /// Bytes of memory that the state has besides its own, and that grow with the rows taken in.
+    #[inline]
+    pub fn grown_bytes(&self) -> usize {
+        match self {
+            AggState::Internal(state) => state.grown_bytes(),
+            // Arrays that functions of values build up; counting every element would take a look at each.
+            AggState::Value(Datum::Array(array)) => array.elems.len() * size_of::<Datum>(),
+            AggState::Value(Datum::Text(text)) => text.len(),
+            AggState::Value(_) => 0,
         }
     }
 

@@ -14,11 +14,17 @@ use redoubt_error::{PgError, PgResult, code};
 struct Values {
     elem_type: Oid,
     values: Vec<Datum>,
+    /// Bytes behind the values.
+    payload_bytes: usize,
 }
 
 impl InternalState for Values {
     fn copy(&self) -> Box<dyn InternalState> {
         Box::new(self.clone())
+    }
+
+    fn grown_bytes(&self) -> usize {
+        self.values.capacity() * size_of::<Datum>() + self.payload_bytes
     }
 }
 
@@ -27,8 +33,11 @@ fn argument(args: &[Datum]) -> PgResult<&Datum> {
 }
 
 fn array_agg(ctx: &CallContext<'_>, state: &mut AggState, args: &[Datum]) -> PgResult<()> {
-    let values = state.get_or_make(|_| Ok(Values { elem_type: ctx.arg_type(0)?, values: Vec::new() }))?;
-    values.values.push(argument(args)?.clone());
+    let values = state
+        .get_or_make(|_| Ok(Values { elem_type: ctx.arg_type(0)?, values: Vec::new(), payload_bytes: 0 }))?;
+    let value = argument(args)?;
+    values.payload_bytes += value.payload_bytes();
+    values.values.push(value.clone());
     Ok(())
 }
 
@@ -53,6 +62,10 @@ struct Arrays {
 impl InternalState for Arrays {
     fn copy(&self) -> Box<dyn InternalState> {
         Box::new(self.clone())
+    }
+
+    fn grown_bytes(&self) -> usize {
+        self.elems.capacity() * size_of::<Datum>()
     }
 }
 
@@ -96,6 +109,10 @@ struct Joined {
 impl InternalState for Joined {
     fn copy(&self) -> Box<dyn InternalState> {
         Box::new(self.clone())
+    }
+
+    fn grown_bytes(&self) -> usize {
+        self.bytes.capacity()
     }
 }
 

@@ -459,15 +459,20 @@ struct Items(Vec<Jsonb>);
 struct Members(Vec<(Box<str>, Jsonb)>);
 
 macro_rules! internal_states {
-    ($($state:ty),*) => {$(
+    ($($state:ty: $unit:ty),*) => {$(
         impl InternalState for $state {
             fn copy(&self) -> Box<dyn InternalState> {
                 Box::new(self.clone())
             }
+
+            // What is behind the parts would have to be added up.
+            fn grown_bytes(&self) -> usize {
+                self.0.capacity() * size_of::<$unit>()
+            }
         }
     )*};
 }
-internal_states!(Written, Items, Members);
+internal_states!(Written: u8, Items: Jsonb, Members: (Box<str>, Jsonb));
 
 fn json_agg(ctx: &CallContext<'_>, state: &mut AggState, args: &[Datum]) -> PgResult<()> {
     let type_oid = ctx.arg_type(0).map_err(|_| undetermined())?;

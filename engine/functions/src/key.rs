@@ -107,6 +107,94 @@ fn encode_value(type_oid: Oid, datum: &Datum, out: &mut Vec<u8>) -> PgResult<()>
     Ok(())
 }
 
+/// Whether the values of a type can be had back from their keys as they were: [`decode`] does it.
+pub fn is_reversible(type_oid: Oid) -> bool {
+    matches!(
+        type_oid,
+        types::BOOL
+            | types::CHAR
+            | types::INT2
+            | types::INT4
+            | types::INT8
+            | types::OID
+            | types::TEXT
+            | types::VARCHAR
+            | types::NAME
+            | types::BYTEA
+            | types::DATE
+            | types::TIME
+            | types::TIMESTAMP
+            | types::TIMESTAMPTZ
+            | types::UUID
+    )
+}
+
+/// Reads one column of a key that [`encode`] wrote, of a [reversible](is_reversible) type.
+///
+/// # Errors
+/// `XX002` for bytes that are no such key.
+pub fn decode(type_oid: Oid, descending: bool, key: &mut &[u8]) -> PgResult<Datum> {
+    let [marker] = take(key)?;
+    if marker != NOT_NULL {
+        return Ok(Datum::Null);
+    }
+    let flip = if descending { 0xff } else { 0 };
+    let mut number = |bytes: usize| -> PgResult<u64> {
+        let (taken, rest) = key.split_at_checked(bytes).ok_or_else(damaged)?;
+        *key = rest;
+        Ok(taken.iter().fold(0, |number, byte| number << 8 | u64::from(byte ^ flip)))
+    };
+    let unflip64 = |number: u64| (number ^ (1 << 63)) as i64;
+    Ok(match type_oid {
+        types::BOOL => Datum::Bool(number(1)? != 0),
+        types::CHAR => Datum::Char(number(1)? as u8),
+        types::INT2 => Datum::Int2((number(2)? as u16 ^ 0x8000) as i16),
+        types::INT4 => Datum::Int4((number(4)? as u32 ^ 0x8000_0000) as i32),
+        types::DATE => Datum::Date((number(4)? as u32 ^ 0x8000_0000) as i32),
+        types::OID => Datum::Oid(number(4)? as u32),
+        types::INT8 => Datum::Int8(unflip64(number(8)?)),
+        types::TIME => Datum::Time(unflip64(number(8)?)),
+        types::TIMESTAMP => Datum::Timestamp(unflip64(number(8)?)),
+        types::TIMESTAMPTZ => Datum::TimestampTz(unflip64(number(8)?)),
+        types::UUID => {
+            let halves = [number(8)?, number(8)?];
+            Datum::Uuid(((u128::from(halves[0]) << 64) | u128::from(halves[1])).to_be_bytes())
+        }
+        types::TEXT | types::VARCHAR | types::NAME => {
+            let end = key.iter().position(|byte| byte ^ flip == 0).ok_or_else(damaged)?;
+            let bytes: Vec<u8> = key[..end].iter().map(|byte| byte ^ flip).collect();
+            *key = &key[end + 1..];
+            Datum::text(String::from_utf8(bytes).map_err(|_| damaged())?)
+        }
+        types::BYTEA => {
+            let mut bytes = Vec::new();
+            loop {
+                let [byte] = take(key)?;
+                if byte ^ flip == 0 {
+                    let [next] = take(key)?;
+                    if next ^ flip == 0 {
+                        break;
+                    }
+                }
+                bytes.push(byte ^ flip);
+            }
+            Datum::Bytea(bytes.into())
+        }
+        other => return Err(PgError::internal(format!("keys of type {other} cannot be turned back"))),
+    })
+}
+
+fn take<const N: usize>(key: &mut &[u8]) -> PgResult<[u8; N]> {
+    let (taken, rest) = key.split_first_chunk().ok_or_else(damaged)?;
+    *key = rest;
+    Ok(*taken)
+}
+
+#[cold]
+fn damaged() -> PgError {
+    PgError::new(code::INDEX_CORRUPTED, "an index key is damaged")
+}
+
 fn flip64(value: i64) -> u64 {
     value as u64 ^ (1 << 63)
 }

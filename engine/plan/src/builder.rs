@@ -69,6 +69,8 @@ pub(crate) struct CteState {
     pub width: i32,
     /// Total cost, once planned.
     pub total_cost: f64,
+    /// Of a recursive one: the slot that stands for its working table's contents.
+    pub work: Option<Slot>,
 }
 
 /// A reference to a column of a range-table entry.
@@ -114,6 +116,16 @@ impl<'a> Builder<'a> {
     /// A fresh slot, NULL at first.
     pub(crate) fn new_slot(&mut self) -> Slot {
         self.new_slots(1)
+    }
+
+    /// The slot that stands for the contents of a recursive query's working table.
+    pub(crate) fn work_slot(&mut self, cte: usize) -> Slot {
+        if let Some(slot) = self.ctes[cte].work {
+            return slot;
+        }
+        let slot = self.new_slot();
+        self.ctes[cte].work = Some(slot);
+        slot
     }
 
     /// `count` consecutive fresh slots.

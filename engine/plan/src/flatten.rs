@@ -194,7 +194,14 @@ impl Builder<'_> {
             return Ok(CteUse::Inline(*cte.query));
         }
         let number = self.ctes.len();
-        self.ctes.push(CteState { definition: None, plan: None, rows: 0.0, width: 0, total_cost: 0.0 });
+        self.ctes.push(CteState {
+            definition: None,
+            plan: None,
+            rows: 0.0,
+            width: 0,
+            total_cost: 0.0,
+            work: None,
+        });
         if cte.recursive {
             // Its own query must find it while it is numbered.
             outer.last_mut().expect("the level was pushed").ctes.push(CteUse::Stored(number));

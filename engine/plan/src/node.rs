@@ -347,6 +347,8 @@ pub struct RecursiveUnion {
     pub step: NodeId,
     /// The working table's number among `Plan::ctes`.
     pub cte: usize,
+    /// The slot that stands for the working table's contents.
+    pub work: Slot,
     /// Result columns, which both terms write.
     pub columns: Vec<Slot>,
     /// UNION: what makes two rows equal; `None` for UNION ALL.

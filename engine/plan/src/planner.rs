@@ -21,7 +21,6 @@ mod grouping;
 mod implied;
 mod index_cost;
 mod index_paths;
-mod inline;
 pub(crate) mod inspect;
 mod join_cost;
 mod join_paths;

@@ -182,4 +182,7 @@ pub struct CteScan {
     pub columns: Box<[(usize, Slot)]>,
     /// Expressions for EXPLAIN are found by the range-table entry.
     pub name: Arc<str>,
+    /// Of a working table: the slot that stands for its contents, so that what depends on them starts over when
+    /// they change.
+    pub work: Option<Slot>,
 }

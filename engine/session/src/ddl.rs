@@ -30,6 +30,7 @@ mod grant;
 mod identity;
 mod index_build;
 mod index_columns;
+mod index_pair;
 mod key_constraint;
 mod like;
 mod lookup;

@@ -59,6 +59,7 @@ impl StatementEnv<'_> {
             txn: self.session.txn(),
             snapshot: self.access.snapshot.clone(),
             relations: self.access,
+            work: self.session.work(),
         };
         let context = ExecContext { env: self, storage: &storage };
         let computed = checks.evaluate(&context, std::slice::from_ref(value));

@@ -63,7 +63,7 @@ impl Session {
         let access = Access::current(self)?;
         let mut execution = Execution::measured(planned.plan.clone(), &[], timing);
         let started = Instant::now();
-        let run = || fetch(self, &access, &mut execution, &[], u64::MAX, client);
+        let run = || fetch(self, &access, &mut execution, None, u64::MAX, client);
         redoubt_buffer::blocking(run)?;
         let mut measured = execution.measurements();
         measured.execution_ms = milliseconds(started);

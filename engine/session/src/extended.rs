@@ -293,7 +293,7 @@ impl Session {
             None => (Execution::new(planned.plan.clone(), &portal.params), self.txn().statement_snapshot()?),
         };
         let access = Access::new(self, snapshot.clone())?;
-        let (rows, more) = fetch(self, &access, &mut execution, &portal.columns, limit, client)?;
+        let (rows, more) = fetch(self, &access, &mut execution, Some(&portal.columns[..]), limit, client)?;
         drop(access);
         self.adopt_changed_settings();
         if more {

@@ -85,6 +85,7 @@ impl Instance {
         settings: Settings,
         durability: Box<dyn Durability>,
     ) -> Arc<Instance> {
+        crate::work::clean(&settings);
         Arc::new(Instance {
             engine,
             catalog,

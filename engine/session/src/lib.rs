@@ -38,6 +38,7 @@ mod temporary;
 mod utility;
 mod vacuum;
 mod waiting;
+mod work;
 
 pub use client::{Client, CopyData, Format, OutputColumn};
 pub use instance::{Durability, Instance};

@@ -153,7 +153,7 @@ impl Session {
         let mut execution = Execution::new(planned.plan.clone(), params);
         let access = Access::current(self)?;
         let cost = planned.plan.nodes[planned.plan.root.index()].estimate.total;
-        let mut run = || fetch(self, &access, &mut execution, columns, u64::MAX, client);
+        let mut run = || fetch(self, &access, &mut execution, Some(columns), u64::MAX, client);
         let rows = if cost > LONG_STATEMENT_COST { redoubt_buffer::blocking(run) } else { run() }?;
         self.count_changes(&planned.plan, execution.processed());
         Ok(tag(&planned.plan, rows.0, execution.processed()))
@@ -181,12 +181,13 @@ impl Session {
     }
 }
 
-/// Sends up to `limit` rows; says how many, and whether there may be more.
+/// Runs on for up to `limit` rows, which are sent if it is said as what; says how many, and whether there may be
+/// more.
 pub(crate) fn fetch(
     session: &Session,
     access: &Access<'_>,
     execution: &mut Execution,
-    columns: &[OutputColumn],
+    columns: Option<&[OutputColumn]>,
     limit: u64,
     client: &mut dyn Client,
 ) -> PgResult<(u64, bool)> {
@@ -196,16 +197,20 @@ pub(crate) fn fetch(
         txn: session.txn(),
         snapshot: access.snapshot.clone(),
         relations: access,
+        work: session.work(),
     };
     let context = ExecContext { env: &env, storage: &storage };
     let mut rows = 0;
     let mut held = redoubt_page::Lsn::ZERO;
+    // A query may have rows without columns.
+    let is_query = execution.plan().command == CommandType::Select;
+    let columns = columns.filter(|columns| !columns.is_empty() || is_query);
     while rows < limit {
         if !execution.next(&context)? {
             return Ok((rows, false));
         }
         rows += 1;
-        if !columns.is_empty() {
+        if let Some(columns) = columns {
             // A row may tell of what a crash could still take back: a sequence's value.
             let needed = session.facts.backend.dependency();
             if needed > held {

@@ -82,6 +82,8 @@ pub struct Session {
     pub(crate) temporary: crate::temporary::Temporary,
     pub(crate) domain_checks: RefCell<crate::domain_check::DomainChecks>,
     pub(crate) routines: crate::routine::Routines,
+    /// Where its statements keep what they hold back.
+    pub(crate) work_space: redoubt_exec::WorkSpace,
 }
 
 impl Session {
@@ -125,7 +127,9 @@ impl Session {
         apply_startup(&mut settings, &start.parameters, found.superuser)?;
         settings.set_fact(Parameter::SessionAuthorization, &user);
         settings.set_fact(Parameter::IsSuperuser, if found.superuser { "on" } else { "off" });
+        let work_space = crate::work::space(&settings, registration.process_id);
         let session = Session {
+            work_space,
             facts: SessionFacts {
                 instance: instance.clone(),
                 backend,

@@ -100,6 +100,8 @@ struct Batch {
     bytes: Vec<u8>,
     /// Where each entry's key begins, where it ends, and where the payload ends.
     entries: Vec<(u32, u32, u32)>,
+    /// How often it has been filled.
+    fills: u64,
 }
 
 enum State {
@@ -133,6 +135,7 @@ impl Batch {
     fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.fills += 1;
     }
 
     fn push(&mut self, item: &[u8]) {
@@ -167,6 +170,11 @@ impl BTreeScan {
         Self { tree, range, batch: Batch::default(), at: 0, state: State::Fresh }
     }
 
+    /// A number that changes whenever entries of another leaf, or of the same one at another time, are handed out.
+    pub fn leaf_read(&self) -> u64 {
+        self.batch.fills
+    }
+
     /// Starts over with another range, keeping the allocations: for the inner side of a join.
     pub fn rescan(&mut self, range: KeyRange) {
         self.range = range;
@@ -180,13 +188,31 @@ impl BTreeScan {
     /// `XX002` when the index is damaged, or what the volume says.
     #[inline]
     pub fn next(&mut self, direction: Direction) -> PgResult<Option<IndexEntry<'_>>> {
+        Ok(if self.advance(direction)? { Some(self.entry()) } else { None })
+    }
+
+    /// Goes to the next entry in this direction; false at the end.
+    ///
+    /// # Errors
+    /// As [`BTreeScan::next`].
+    #[inline]
+    pub fn advance(&mut self, direction: Direction) -> PgResult<bool> {
         let goes_on = matches!(&self.state, State::Going(next) if next.direction() == direction);
         let in_batch = goes_on && self.at < self.batch.entries.len();
         if !in_batch && !self.load(direction)? {
-            return Ok(None);
+            return Ok(false);
         }
         self.at += 1;
-        Ok(Some(self.batch.entry(self.at - 1)))
+        Ok(true)
+    }
+
+    /// The entry that [`BTreeScan::advance`] went to.
+    ///
+    /// # Panics
+    /// When it has not, or there was none.
+    #[inline]
+    pub fn entry(&self) -> IndexEntry<'_> {
+        self.batch.entry(self.at - 1)
     }
 
     /// Remembers where the scan is, for [`BTreeScan::restore`].

@@ -4,6 +4,7 @@
 //! says more than is true, which is what index-only scans rely on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use redoubt_buffer::{BlockNo, Fork, Latched, Mtr, PinnedPage, RelKey, RelNode, Relation, Space, kinds};
@@ -22,12 +23,14 @@ const ALL_VISIBLE: u8 = 1;
 #[derive(Default)]
 pub(super) struct VisibilityMap {
     relation: RwLock<Option<Arc<Relation>>>,
+    /// How many bits have been set.
+    marked: AtomicU64,
 }
 
 impl VisibilityMap {
     pub(super) fn open(space: &Space, node: RelNode) -> PgResult<Self> {
         let relation = space.relation(RelKey { node, fork: Fork::Visibility })?;
-        Ok(Self { relation: RwLock::new(relation) })
+        Ok(Self { relation: RwLock::new(relation), marked: AtomicU64::new(0) })
     }
 
     /// The page that has the bit of `block`, if there is one yet.
@@ -136,6 +139,15 @@ impl Heap {
         Ok(is_set)
     }
 
+    /// A number that changes before any block is newly said to be seen by everybody.
+    ///
+    /// Who reads an index entry and finds its block marked afterwards knows that everybody sees the row only if
+    /// this did not change in between: otherwise vacuum may have removed the entry, its row, and marked the block
+    /// since the entry was read.
+    pub fn visibility_marks(&self) -> u64 {
+        self.map.marked.load(Ordering::SeqCst)
+    }
+
     /// The map page for vacuum to set a bit in.
     pub(super) fn pin_map(&self, block: BlockNo) -> PgResult<PinnedPage> {
         self.map.pin_or_extend(&self.space, self.node(), block)
@@ -149,6 +161,8 @@ impl Heap {
         map: &PinnedPage,
         block: BlockNo,
     ) {
+        // Before the bit can be seen: see `visibility_marks`.
+        self.map.marked.fetch_add(1, Ordering::SeqCst);
         set_flag(mtr, page, true);
         let map = mtr.latch(map);
         set_bit(mtr, map, block, true);

@@ -2,6 +2,7 @@
 
 mod hashed;
 mod sorted;
+mod spilled;
 
 use crate::exec::Exec;
 use crate::node::{Node, PlanState};

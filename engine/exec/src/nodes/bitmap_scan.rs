@@ -10,9 +10,6 @@ use redoubt_error::PgResult;
 use redoubt_plan::explain::NodeDetail;
 use redoubt_plan::{NodeId, NodeKind, SlotSet};
 
-/// Memory that a bitmap may take before pages are taken as a whole: PostgreSQL's default of `work_mem`.
-const BITMAP_BYTES: usize = 4 << 20;
-
 pub(crate) struct BitmapScanState {
     id: NodeId,
     table: Option<TableReader>,
@@ -93,7 +90,7 @@ fn make<'a>(x: &mut Exec<'a>, id: NodeId) -> PgResult<Bitmap> {
     let plan = x.plan;
     let bitmap = match &plan.nodes[id.index()].kind {
         NodeKind::BitmapIndexScan(node) => {
-            let mut bitmap = Bitmap::new(BITMAP_BYTES);
+            let mut bitmap = Bitmap::new(x.ctx.storage.work.sort_bytes);
             let mut found = 0;
             let mut scan = None;
             for range in index_scan::ranges(x, &node.index, &node.conditions)? {
@@ -126,7 +123,7 @@ fn make<'a>(x: &mut Exec<'a>, id: NodeId) -> PgResult<Bitmap> {
             all.unwrap_or_default()
         }
         NodeKind::BitmapOr(children) => {
-            let mut all = Bitmap::new(BITMAP_BYTES);
+            let mut all = Bitmap::new(x.ctx.storage.work.sort_bytes);
             for child in children {
                 all.unite(make(x, *child)?);
             }

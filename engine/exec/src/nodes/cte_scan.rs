@@ -22,8 +22,8 @@ impl Node for CteScanState {
         if !x.fetch_cte(node.cte, self.next)? {
             return Ok(false);
         }
-        let state = x.ctes[node.cte].as_ref().expect("just fetched");
-        let row = state.store.row(self.next);
+        let state = x.ctes[node.cte].as_mut().expect("just fetched");
+        let row = state.store.row(self.next)?;
         for &(column, slot) in &node.columns {
             x.frame[slot.index()] = row[column].clone();
         }
@@ -56,12 +56,13 @@ impl WorkTableScanState {
 impl Node for WorkTableScanState {
     fn next(&mut self, x: &mut Exec<'_>) -> PgResult<bool> {
         let NodeKind::WorkTableScan(node) = &x.plan.nodes[self.id.index()].kind else { unreachable!() };
-        let table = &x.work_tables[node.cte];
+        let table = &mut x.work_tables[node.cte];
         if self.next >= table.len() {
             return Ok(false);
         }
+        let row = table.row(self.next)?;
         for &(column, slot) in &node.columns {
-            x.frame[slot.index()] = table.row(self.next)[column].clone();
+            x.frame[slot.index()] = row[column].clone();
         }
         self.next += 1;
         Ok(true)

@@ -3,13 +3,17 @@
 //! Equalities on leading columns, then a range on the next, bound what is read; what other
 //! conditions ask is tested on the rows. Lists of values are read one after the other.
 
+mod only;
+
 use crate::exec::Exec;
 use crate::index_key::{encode_column, key_type};
 use crate::node::Node;
 use crate::table::TableReader;
+use only::IndexOnly;
 use redoubt_access::{BTreeScan, Direction, FetchBuf, KeyRange};
 use redoubt_error::PgResult;
 use redoubt_functions::{Datum, Oid, types};
+use redoubt_plan::explain::NodeDetail;
 use redoubt_plan::facts::{IndexColumn, IndexFacts};
 use redoubt_plan::scan::{IndexCondition, IndexScan, IndexTest};
 use redoubt_plan::{NodeId, NodeKind, SlotSet};
@@ -23,6 +27,7 @@ pub(crate) struct IndexScanState {
     ranges: Vec<KeyRange>,
     started: bool,
     buf: FetchBuf,
+    only: Option<IndexOnly>,
 }
 
 impl IndexScanState {
@@ -34,6 +39,7 @@ impl IndexScanState {
             ranges: Vec::new(),
             started: false,
             buf: FetchBuf::default(),
+            only: None,
         }
     }
 
@@ -41,6 +47,10 @@ impl IndexScanState {
     fn start<'a>(&mut self, x: &mut Exec<'a>, node: &'a IndexScan) -> PgResult<()> {
         if self.table.is_none() {
             self.table = Some(TableReader::open(x, node.scan.range)?);
+            self.only = IndexOnly::new(node);
+        }
+        if let Some(only) = &mut self.only {
+            only.forget();
         }
         self.ranges = ranges(x, &node.index, &node.conditions)?;
         if node.backward {
@@ -64,6 +74,13 @@ impl IndexScanState {
         }
         Ok(true)
     }
+
+    fn note(&self, x: &mut Exec<'_>) {
+        if let Some(only) = &self.only {
+            let fetches = only.heap_fetches;
+            x.note(self.id, |stats| stats.detail = Some(NodeDetail::HeapFetches(fetches)));
+        }
+    }
 }
 
 impl Node for IndexScanState {
@@ -75,19 +92,34 @@ impl Node for IndexScanState {
         let direction = if node.backward { Direction::Backward } else { Direction::Forward };
         while let Some(scan) = &mut self.scan {
             x.ctx.check_for_interrupts()?;
-            let Some(entry) = scan.next(direction)? else {
+            let table = self.table.as_ref().expect("opened at the start");
+            let heap = &table.table.heap;
+            let marks = if self.only.is_some() { heap.visibility_marks() } else { 0 };
+            if !scan.advance(direction)? {
                 if !self.next_range(x, node)? {
+                    self.note(x);
                     return Ok(false);
                 }
                 continue;
+            }
+            let entry = scan.entry();
+            let delivered = match &mut self.only {
+                Some(only) => {
+                    only.entry_read(scan.leaf_read(), marks);
+                    only.deliver(heap, &node.index, &entry, &mut x.frame)?
+                }
+                None => false,
             };
-            let table = self.table.as_ref().expect("opened at the start");
-            let found =
-                table.table.heap.fetch_from_index(entry.tid, &x.ctx.storage.snapshot, &mut self.buf)?;
-            let Some(tid) = found else { continue };
-            table.deliver(&node.scan, tid, self.buf.tuple(), &mut x.frame)?;
+            if !delivered {
+                let found = heap.fetch_from_index(entry.tid, &x.ctx.storage.snapshot, &mut self.buf)?;
+                let Some(tid) = found else { continue };
+                table.deliver(&node.scan, tid, self.buf.tuple(), &mut x.frame)?;
+            }
             // The entry may be another version's, and not every condition bounds the range.
             if x.run(&node.recheck.program)? {
+                if x.meter.is_some() {
+                    self.note(x);
+                }
                 return Ok(true);
             }
             x.note(self.id, |stats| stats.recheck_filtered += 1);

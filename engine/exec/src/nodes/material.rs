@@ -2,20 +2,20 @@
 
 use crate::exec::Exec;
 use crate::node::{Node, PlanState};
-use crate::rows::RowStore;
+use crate::spill::tuple_store::TupleStore;
 use redoubt_error::PgResult;
 use redoubt_plan::SlotSet;
 
 pub(crate) struct MaterialState {
     child: PlanState,
-    store: RowStore,
+    store: TupleStore,
     next: usize,
     complete: bool,
 }
 
 impl MaterialState {
     pub(crate) fn new(child: PlanState) -> Self {
-        MaterialState { child, store: RowStore::default(), next: 0, complete: false }
+        MaterialState { child, store: TupleStore::default(), next: 0, complete: false }
     }
 }
 
@@ -23,7 +23,7 @@ impl Node for MaterialState {
     fn next(&mut self, x: &mut Exec<'_>) -> PgResult<bool> {
         let slots = &x.plan.nodes[self.child.id().index()].live;
         if self.next < self.store.len() {
-            self.store.load(x, slots, self.next);
+            self.store.load(x, slots, self.next)?;
             self.next += 1;
             return Ok(true);
         }
@@ -32,9 +32,9 @@ impl Node for MaterialState {
             return Ok(false);
         }
         if self.store.len() == 0 {
-            self.store = RowStore::new(slots.len());
+            self.store = TupleStore::new(&x.ctx.storage.work, slots.len());
         }
-        self.store.push(x, slots);
+        self.store.push(x, slots)?;
         self.next += 1;
         Ok(true)
     }

@@ -7,6 +7,7 @@ use super::nested_loop::null_slots;
 use crate::exec::Exec;
 use crate::node::{Node, PlanState};
 use crate::rows::RowStore;
+use crate::spill::tuple_store::TupleStore;
 use redoubt_error::PgResult;
 use redoubt_functions::{Datum, compare};
 use redoubt_plan::join::{JoinType, MergeJoin, MergeKey};
@@ -25,8 +26,9 @@ pub(crate) struct MergeJoinState {
     /// The next inner row, read ahead.
     ahead: Option<Row>,
     inner_done: bool,
-    /// Inner rows with equal keys.
-    group: Vec<Row>,
+    /// Inner rows with equal keys, and those keys.
+    group: TupleStore,
+    group_keys: Vec<Datum>,
     group_matched: Vec<bool>,
     /// Where in the group the outer row is, or where its unmatched rows are being delivered.
     at: usize,
@@ -63,7 +65,8 @@ impl MergeJoinState {
             matched: false,
             ahead: None,
             inner_done: false,
-            group: Vec::new(),
+            group: TupleStore::default(),
+            group_keys: Vec::new(),
             group_matched: Vec::new(),
             at: 0,
         }
@@ -106,10 +109,9 @@ impl MergeJoinState {
             self.outer_row = RowStore::new(slots.len());
             self.outer_row.push(x, slots);
         }
-        let same = self.group.first().is_some_and(|row| {
-            !self.outer_keys.iter().any(Datum::is_null)
-                && compare_keys(&node.keys, &self.outer_keys, &row.keys).is_eq()
-        });
+        let same = self.group.len() > 0
+            && !self.outer_keys.iter().any(Datum::is_null)
+            && compare_keys(&node.keys, &self.outer_keys, &self.group_keys).is_eq();
         self.at = 0;
         self.phase = if same { Phase::Group } else { Phase::FlushGroup };
         Ok(true)
@@ -121,7 +123,8 @@ impl MergeJoinState {
         while self.at < self.group.len() {
             let at = self.at;
             self.at += 1;
-            load(x, self.inner.id(), &self.group[at].values);
+            let slots = &x.plan.nodes[self.inner.id().index()].live;
+            self.group.load(x, slots, at)?;
             if let Some(condition) = &node.condition {
                 if !x.run(&condition.program)? {
                     continue;
@@ -134,20 +137,21 @@ impl MergeJoinState {
     }
 
     /// The next inner row of the finished group that matched nothing, if such rows are wanted.
-    fn next_flushed(&mut self, x: &mut Exec<'_>) -> bool {
+    fn next_flushed(&mut self, x: &mut Exec<'_>) -> PgResult<bool> {
         let node = merge_join(x, self.id);
         while fills_inner(node.join) && self.at < self.group.len() {
             let at = self.at;
             self.at += 1;
             if !self.group_matched[at] {
                 null_slots(x, self.outer.id());
-                load(x, self.inner.id(), &self.group[at].values);
-                return true;
+                let slots = &x.plan.nodes[self.inner.id().index()].live;
+                self.group.load(x, slots, at)?;
+                return Ok(true);
             }
         }
         self.group.clear();
         self.group_matched.clear();
-        false
+        Ok(false)
     }
 
     /// Brings the inner side up to the outer row. True if a row is to be delivered on the way.
@@ -187,8 +191,15 @@ impl MergeJoinState {
 
     fn gather(&mut self, x: &mut Exec<'_>) -> PgResult<()> {
         let node = merge_join(x, self.id);
+        let work = &x.ctx.storage.work;
+        let width = x.plan.nodes[self.inner.id().index()].live.len();
+        self.group = TupleStore::new(work, width);
+        let mut first = true;
         while let Some(row) = self.ahead.take() {
-            self.group.push(row);
+            self.group.push_row(work, row.values)?;
+            if std::mem::take(&mut first) {
+                self.group_keys = row.keys;
+            }
             self.group_matched.push(false);
             self.fill_ahead(x)?;
             let same = self.ahead.as_ref().is_some_and(|ahead| {
@@ -196,7 +207,7 @@ impl MergeJoinState {
                     && node
                         .keys
                         .iter()
-                        .zip(self.group[0].keys.iter().zip(&ahead.keys))
+                        .zip(self.group_keys.iter().zip(&ahead.keys))
                         .all(|(key, (first, next))| compare::cmp(key.inner_type, first, next).is_eq())
             });
             if !same {
@@ -321,7 +332,7 @@ impl Node for MergeJoinState {
                     }
                 }
                 Phase::FlushGroup => {
-                    if self.next_flushed(x) {
+                    if self.next_flushed(x)? {
                         return Ok(true);
                     }
                     self.phase = Phase::Seek;
@@ -332,7 +343,7 @@ impl Node for MergeJoinState {
                     }
                 }
                 Phase::Drain => {
-                    if self.next_flushed(x) {
+                    if self.next_flushed(x)? {
                         return Ok(true);
                     }
                     return self.drain(x);

@@ -39,6 +39,8 @@ pub(crate) struct Target {
     old: FetchBuf,
     /// Where index keys are made.
     key: Vec<u8>,
+    /// Where what is stored along with them is.
+    payload: Vec<u8>,
     /// Unique keys to be looked at again when the statement is done: index, key, row.
     unsettled: Vec<(usize, Vec<u8>, Tid)>,
 }
@@ -56,6 +58,7 @@ impl Target {
             tuple: Vec::new(),
             old: FetchBuf::default(),
             key: Vec::new(),
+            payload: Vec::new(),
             unsettled: Vec::new(),
         })
     }

@@ -3,10 +3,12 @@
 use crate::exec::Exec;
 use crate::keys::compare_key;
 use crate::node::{Node, PlanState};
-use crate::quicksort;
-use crate::rows::RowStore;
+use crate::spill::ExternalSort;
+use crate::spill::external_sort::TopItems;
+use crate::spill::sorted_row::SortedRow;
 use redoubt_error::PgResult;
 use redoubt_functions::Datum;
+use redoubt_plan::explain::NodeDetail;
 use redoubt_plan::node::{Bound, SortKey};
 use redoubt_plan::{NodeId, NodeKind, Slot, SlotSet};
 use std::cmp::Ordering;
@@ -14,100 +16,53 @@ use std::cmp::Ordering;
 pub(crate) struct SortState {
     id: NodeId,
     child: PlanState,
-    /// What is kept of each row.
+    /// What is kept of each row: the keys come first.
     slots: Vec<Slot>,
-    sorted: Option<Sorted>,
-    next: usize,
-}
-
-/// Rows in order. Key columns come first in each stored row.
-struct Sorted {
-    store: RowStore,
-    order: Vec<u32>,
+    sorted: Option<ExternalSort<SortedRow>>,
 }
 
 impl SortState {
     pub(crate) fn new(id: NodeId, child: PlanState) -> Self {
-        SortState { id, child, slots: Vec::new(), sorted: None, next: 0 }
+        SortState { id, child, slots: Vec::new(), sorted: None }
     }
 
-    fn sort(&mut self, x: &mut Exec<'_>, slots: &[Slot]) -> PgResult<Sorted> {
+    fn sort(&mut self, x: &mut Exec<'_>, slots: &[Slot]) -> PgResult<ExternalSort<SortedRow>> {
         let (keys, bound) = sort_of(x, self.id);
-        let limit = bound.as_ref().map_or(Ok(None), |bound| row_bound(x, bound))?;
-        let mut store = RowStore::new(slots.len());
-        match limit {
-            Some(limit) if limit > 0 && limit < (1 << 24) => {
-                let order = self.top(x, slots, keys, &mut store, limit)?;
-                Ok(Sorted { store, order })
-            }
-            _ => {
-                while self.child.next(x)? {
-                    store.push(x, slots);
-                }
-                let mut order: Vec<u32> = (0..store.len() as u32).collect();
-                quicksort::sort(&mut order, &mut |a, b| compare_rows(x, keys, &store, *a, *b))?;
-                Ok(Sorted { store, order })
-            }
-        }
-    }
-
-    /// Keeps only the first `limit` rows while reading: a heap with the last of them on top, once
-    /// twice as many have come (as tuplesort.c's bounded sort).
-    fn top(
-        &mut self,
-        x: &mut Exec<'_>,
-        slots: &[Slot],
-        keys: &[SortKey],
-        store: &mut RowStore,
-        limit: usize,
-    ) -> PgResult<Vec<u32>> {
-        let mut order: Vec<u32> = Vec::new();
-        let mut heaped = false;
+        let wanted = bound.as_ref().map_or(Ok(None), |bound| row_bound(x, bound))?.filter(|rows| *rows > 0);
+        let work = &x.ctx.storage.work;
+        let mut sort = ExternalSort::new(work, work.sort_bytes);
+        let mut top: Option<TopItems<SortedRow>> = None;
         while self.child.next(x)? {
-            if !heaped {
-                order.push(store.len() as u32);
-                store.push(x, slots);
-                if order.len() > limit * 2 {
-                    quicksort::sort(&mut order, &mut |a, b| compare_rows(x, keys, store, *a, *b))?;
-                    order.truncate(limit);
-                    compact(store, &mut order);
-                    heaped = true;
-                }
+            let row = SortedRow::of(x, slots);
+            let mut compare = |a: &SortedRow, b: &SortedRow| compare_rows(x, keys, a, b);
+            if let Some(top) = &mut top {
+                top.push(&mut sort, row, &mut compare)?;
                 continue;
             }
-            // The order is kept sorted; a row that is not before the last one is dropped.
-            let row = store.len() as u32;
-            store.push(x, slots);
-            let last = *order.last().expect("limit is positive");
-            if compare_rows(x, keys, store, row, last)?.is_ge() {
-                store.pop();
-                continue;
-            }
-            let mut at = order.len() - 1;
-            while at > 0 && compare_rows(x, keys, store, row, order[at - 1])?.is_lt() {
-                at -= 1;
-            }
-            order.pop();
-            order.insert(at, row);
-            if store.len() > limit * 4 + 64 {
-                compact(store, &mut order);
+            sort.push(row, &mut compare)?;
+            // Rows that cannot come out any more are not kept (as tuplesort.c's bounded sort).
+            if let (Some(wanted), Some(rows)) = (wanted, sort.in_memory())
+                && (rows > wanted.saturating_mul(2) || rows > wanted && sort.is_full())
+            {
+                top = Some(TopItems::of(&mut sort, wanted, &mut compare)?);
             }
         }
-        if !heaped {
-            quicksort::sort(&mut order, &mut |a, b| compare_rows(x, keys, store, *a, *b))?;
+        let mut compare = |a: &SortedRow, b: &SortedRow| compare_rows(x, keys, a, b);
+        let in_heap = top.is_some();
+        match top {
+            Some(top) => top.finish(&mut sort, &mut compare)?,
+            None => sort.finish(&mut compare)?,
         }
-        Ok(order)
+        let detail = match sort.disk_kib() {
+            Some(kib) => NodeDetail::Sort { method: "external merge", kib, disk: true },
+            None => {
+                let method = if in_heap { "top-N heapsort" } else { "quicksort" };
+                NodeDetail::Sort { method, kib: sort.memory_kib(), disk: false }
+            }
+        };
+        x.note(self.id, |stats| stats.detail = Some(detail));
+        Ok(sort)
     }
-}
-
-/// Drops stored rows that are not in the order any more.
-fn compact(store: &mut RowStore, order: &mut [u32]) {
-    let mut kept = RowStore::new(store.width());
-    for (at, row) in order.iter_mut().enumerate() {
-        kept.push_row(store.row(*row as usize).iter().cloned());
-        *row = at as u32;
-    }
-    *store = kept;
 }
 
 fn sort_of<'a>(x: &Exec<'a>, id: NodeId) -> (&'a [SortKey], &'a Option<Bound>) {
@@ -133,10 +88,9 @@ fn row_bound<'a>(x: &mut Exec<'a>, bound: &'a Bound) -> PgResult<Option<usize>> 
     Ok(count.checked_add(offset).and_then(|rows| usize::try_from(rows).ok()))
 }
 
-fn compare_rows(x: &Exec<'_>, keys: &[SortKey], store: &RowStore, a: u32, b: u32) -> PgResult<Ordering> {
-    let (left, right) = (store.row(a as usize), store.row(b as usize));
-    for (at, key) in keys.iter().enumerate() {
-        let order = compare_key(x, key, &left[at], &right[at])?;
+fn compare_rows(x: &Exec<'_>, keys: &[SortKey], left: &SortedRow, right: &SortedRow) -> PgResult<Ordering> {
+    for (key, (left, right)) in keys.iter().zip(left.0.iter().zip(&right.0)) {
+        let order = compare_key(x, key, left, right)?;
         if order.is_ne() {
             return Ok(order);
         }
@@ -163,23 +117,24 @@ impl Node for SortState {
             let slots = stored_slots(x, self.id, self.child.id());
             self.sorted = Some(self.sort(x, &slots)?);
             self.slots = slots;
-            self.next = 0;
         }
-        let sorted = self.sorted.as_ref().expect("just sorted");
-        let Some(&row) = sorted.order.get(self.next) else { return Ok(false) };
-        self.next += 1;
-        sorted.store.load(x, &self.slots, row as usize);
+        let (keys, _) = sort_of(x, self.id);
+        let sorted = self.sorted.as_mut().expect("just sorted");
+        let Some(row) = sorted.next(&mut |a, b| compare_rows(x, keys, a, b))? else { return Ok(false) };
+        row.load(x, &self.slots);
         Ok(true)
     }
 
     fn rescan(&mut self, x: &mut Exec<'_>, changed: &SlotSet) -> PgResult<()> {
-        self.next = 0;
         // A bounded sort may have thrown away what a new bound wants.
-        let (_, bound) = sort_of(x, self.id);
+        let (keys, bound) = sort_of(x, self.id);
         if self.child.depends_on(x, changed) || bound.is_some() {
             self.sorted = None;
             return self.child.rescan(x, changed);
         }
-        Ok(())
+        match &mut self.sorted {
+            Some(sorted) => sorted.rewind(&mut |a, b| compare_rows(x, keys, a, b)),
+            None => Ok(()),
+        }
     }
 }

@@ -7,7 +7,8 @@ use crate::aggregates::CallState;
 use crate::exec::Exec;
 use crate::keys::same_key;
 use crate::node::{Node, PlanState};
-use crate::rows::RowStore;
+use crate::spill::Reservation;
+use crate::spill::tuple_store::TupleStore;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Datum;
 use redoubt_plan::node::GroupKey;
@@ -29,7 +30,7 @@ pub(crate) struct WindowState {
 
 /// The rows of one partition.
 pub(crate) struct Partition {
-    rows: RowStore,
+    rows: TupleStore,
     /// Per row, the number of its peer group.
     group_of: Vec<u32>,
     /// Per peer group, its first row; then the number of rows.
@@ -39,6 +40,8 @@ pub(crate) struct Partition {
     /// Where the frame of the row before was: frames of RANGE only move forward.
     frame: (usize, usize),
     aggregates: Vec<Option<Running>>,
+    /// The aggregates' states and the numbers of peer groups.
+    held: Reservation,
     /// NTILE's argument, taken from the first row.
     ntile: Vec<Option<i64>>,
 }
@@ -81,17 +84,23 @@ impl WindowState {
         if self.slots.is_empty() {
             self.slots = kept_slots(x, node, self.child.id());
         }
-        let mut rows = RowStore::new(self.slots.len());
-        match self.pending.take() {
-            Some(row) => rows.push_row(row),
+        let work = &x.ctx.storage.work;
+        let mut rows = TupleStore::new(work, self.slots.len());
+        let mut held = work.reserve();
+        let first = match self.pending.take() {
+            Some(row) => row,
             None => {
                 if self.input_done || !self.child.next(x)? {
                     self.input_done = true;
                     return Ok(false);
                 }
-                rows.push(x, &self.slots);
+                self.slots.iter().map(|slot| x.get(*slot).clone()).collect()
             }
-        }
+        };
+        rows.push_row(work, first.iter().cloned())?;
+        // Without ORDER BY all rows are peers.
+        let (mut group_of, mut group_starts) = (vec![0], vec![0]);
+        let mut last = first.clone();
         while !self.input_done {
             x.ctx.check_for_interrupts()?;
             if !self.child.next(x)? {
@@ -99,21 +108,17 @@ impl WindowState {
                 break;
             }
             let row: Vec<Datum> = self.slots.iter().map(|slot| x.get(*slot).clone()).collect();
-            if self.same(x, &node.partition, rows.row(0), &row)? {
-                rows.push_row(row);
-            } else {
+            if !self.same(x, &node.partition, &first, &row)? {
                 self.pending = Some(row);
                 break;
             }
-        }
-        let (mut group_of, mut group_starts) = (Vec::with_capacity(rows.len()), vec![0]);
-        for row in 0..rows.len() {
-            // Without ORDER BY all rows are peers.
-            let start = row > 0 && !self.same(x, &node.order, rows.row(row - 1), rows.row(row))?;
-            if start {
-                group_starts.push(row);
+            if !self.same(x, &node.order, &last, &row)? {
+                group_starts.push(rows.len());
             }
             group_of.push(group_starts.len() as u32 - 1);
+            held.add(size_of::<u32>() + size_of::<usize>())?;
+            rows.push_row(work, row.iter().cloned())?;
+            last = row;
         }
         group_starts.push(rows.len());
         self.partition = Some(Partition {
@@ -123,6 +128,7 @@ impl WindowState {
             next: 0,
             frame: (0, 0),
             aggregates: node.calls.iter().map(|_| None).collect(),
+            held,
             ntile: vec![None; node.calls.len()],
         });
         Ok(true)
@@ -216,7 +222,7 @@ impl Node for WindowState {
                 }
             });
         }
-        partition.rows.load(x, &self.slots, row);
+        partition.rows.load(x, &self.slots, row)?;
         for (call, value) in node.calls.iter().zip(results) {
             x.set(call.out, value);
         }

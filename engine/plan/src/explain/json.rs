@@ -61,7 +61,8 @@ fn node(view: &View, depth: usize, out: &mut String) {
         fields.push(format!("\"Actual Rows\": {:.0}", stats.rows as f64 / loops));
         fields.push(format!("\"Actual Loops\": {}", stats.loops));
     }
-    fields.extend(view.properties.iter().map(|(name, property)| field(name, property)));
+    let shown = view.properties.iter().filter(|(_, property)| !matches!(property, Property::Line(_)));
+    fields.extend(shown.map(|(name, property)| field(name, property)));
     let closing = "  ".repeat(depth);
     out.push_str("{\n");
     out.push_str(&fields.iter().map(|field| format!("{indent}{field}")).collect::<Vec<_>>().join(",\n"));
@@ -79,12 +80,13 @@ fn node(view: &View, depth: usize, out: &mut String) {
 
 fn field(name: &str, property: &Property) -> String {
     match property {
-        Property::Text(text) => format!("\"{name}\": {}", quoted(text)),
+        Property::Text(text) | Property::Line(text) => format!("\"{name}\": {}", quoted(text)),
+        Property::Word(text) => format!("\"{name}\": {}", quoted(text)),
         Property::List(items) => {
             let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
             format!("\"{name}\": [{}]", items.join(", "))
         }
-        Property::Count(count) => format!("\"{name}\": {count}"),
+        Property::Count(count) | Property::Part(count) => format!("\"{name}\": {count}"),
     }
 }
 

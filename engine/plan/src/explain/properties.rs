@@ -42,6 +42,12 @@ pub(super) enum Property {
     Text(String),
     List(Vec<String>),
     Count(u64),
+    /// A whole line, of the text format only.
+    Line(String),
+    /// A number that the text format has in a line with others.
+    Part(u64),
+    /// A word of that kind.
+    Word(&'static str),
 }
 
 /// What comes after the plan.

@@ -40,6 +40,11 @@ fn node(view: &View, mut indent: usize, lines: &mut Vec<String>) {
             Property::Text(text) => text.clone(),
             Property::List(items) => items.join(", "),
             Property::Count(count) => count.to_string(),
+            Property::Line(line) => {
+                lines.push(format!("{}{line}", spaces(indent)));
+                continue;
+            }
+            Property::Part(_) | Property::Word(_) => continue,
         };
         lines.push(format!("{}{name}: {value}", spaces(indent)));
     }

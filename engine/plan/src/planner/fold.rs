@@ -74,9 +74,6 @@ impl Builder<'_> {
             Expr::And(_) | Expr::Or(_) => return self.fold_connective(expr),
             _ => {}
         }
-        if let Some(inlined) = self.inline_concatenation(expr)? {
-            *expr = inlined;
-        }
         self.fold_children(expr)?;
         let folded = match expr {
             Expr::Call(call) => self.fold_call(call)?,

@@ -332,6 +332,7 @@ impl Pass<'_> {
             }
             NodeKind::WorkTableScan(node) => {
                 effect.writes.extend(node.columns.iter().map(|(_, slot)| *slot));
+                effect.reads.extend(node.work);
             }
             NodeKind::NestedLoop(node) => self.filter(&node.condition, effect),
             NodeKind::MergeJoin(node) => self.merge_join(node, effect),
@@ -356,6 +357,7 @@ impl Pass<'_> {
             }
             NodeKind::RecursiveUnion(node) => {
                 effect.reads.extend(node.columns.iter().copied());
+                effect.writes.insert(node.work);
             }
             NodeKind::Aggregate(node) => self.aggregation(node, effect),
             NodeKind::Window(node) => self.windowing(node, effect),

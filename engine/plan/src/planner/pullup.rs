@@ -207,25 +207,39 @@ impl LevelPlanner<'_, '_> {
     }
 
     fn pull_up_subqueries(&mut self, tree: &mut JoinTree) -> PgResult<()> {
-        while let Some(range) = self.find_simple(tree, false) {
+        while let Some(range) = self.find_simple(tree, false, false) {
             self.dissolve(tree, range)?;
         }
         Ok(())
     }
 
-    /// A subquery of the tree that may be pulled up.
-    fn find_simple(&self, tree: &JoinTree, nullable: bool) -> Option<usize> {
+    /// A subquery of the tree that may be pulled up. What is `fixed` is a side of a join other than an inner one:
+    /// it must not vanish, since its one row is what the other side's rows are joined to.
+    fn find_simple(&self, tree: &JoinTree, nullable: bool, fixed: bool) -> Option<usize> {
         match tree {
-            JoinTree::Rel(range) => self.is_simple(*range, nullable).then_some(*range),
-            JoinTree::From { items, .. } => items.iter().find_map(|item| self.find_simple(item, nullable)),
+            JoinTree::Rel(range) => {
+                let pulled = self.is_simple(*range, nullable) && !(fixed && self.has_no_from(*range));
+                pulled.then_some(*range)
+            }
+            JoinTree::From { items, .. } => {
+                items.iter().find_map(|item| self.find_simple(item, nullable, fixed))
+            }
             JoinTree::Join { join, left, right, .. } => {
                 let (left_nullable, right_nullable) = match join {
                     JoinType::Left | JoinType::Anti => (nullable, true),
                     JoinType::Full => (true, true),
                     _ => (nullable, nullable),
                 };
-                self.find_simple(left, left_nullable).or_else(|| self.find_simple(right, right_nullable))
+                self.find_simple(left, left_nullable, fixed || *join != JoinType::Inner)
+                    .or_else(|| self.find_simple(right, right_nullable, fixed))
             }
+        }
+    }
+
+    fn has_no_from(&self, range: usize) -> bool {
+        match self.query.rtable.get(self.builder.local_index[range]).map(|entry| &entry.kind) {
+            Some(RteKind::Subquery(query)) => query.jointree.items.is_empty(),
+            _ => false,
         }
     }
 

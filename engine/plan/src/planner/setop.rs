@@ -318,10 +318,12 @@ impl Builder<'_> {
                 let step = self.create(level, step)?;
                 let columns = (1..=*columns as i16).map(|attno| self.column(*result, attno)).collect();
                 let distinct = distinct.as_ref().map(|keys| self.group_keys(start, keys)).transpose()?;
+                let work = self.work_slot(*cte);
                 Ok(self.node(NodeKind::RecursiveUnion(RecursiveUnion {
                     start,
                     step,
                     cte: *cte,
+                    work,
                     columns,
                     distinct,
                 })))

@@ -81,6 +81,7 @@ impl Session {
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: &access,
+            work: self.work(),
         };
         let context = ExecContext { env: &env, storage: &storage };
         let desc = access.relation(table)?.desc.clone();

@@ -4,13 +4,15 @@
 //! their chain of versions under the newest version's key. Where an older version that somebody may see has
 //! another key, the index says so (`indcheckxmin`), and transactions with an older snapshot do not read through it.
 
+use super::index_pair::Pair;
 use crate::access::Access;
 use crate::session::Session;
-use redoubt_access::{BulkBuilder, FetchBuf, RowVersions, Tid, TupleRef, deform};
+use crate::settings::Parameter;
+use redoubt_access::{BulkBuilder, FetchBuf, RowVersions, TupleRef, deform};
 use redoubt_catalog::Relation;
 use redoubt_catalog::ddl::Ddl;
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_exec::{ExecContext, Relations, RowEvaluator, Storage, encode_key};
+use redoubt_exec::{ExecContext, ExternalSort, Relations, RowEvaluator, Storage, encode_key, encode_payload};
 use redoubt_functions::{Datum, Oid, TupleDesc, io};
 use redoubt_plan::facts::{IndexFacts, PlannerContext, PlannerSettings};
 use redoubt_plan::{CatalogFacts, PlanCatalog, plan_row};
@@ -49,31 +51,16 @@ impl Session {
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: &access,
+            work: self.work(),
         };
         let mut maker = KeyMaker::new(index_facts.clone(), &relation, &planner)?;
         let ctx = ExecContext { env: &env, storage: &storage };
         let heap = access.open(table)?.heap;
-        let mut keys = Keys::default();
+        let limit = self.settings.int(Parameter::MaintenanceWorkMem) as usize * 1024;
+        let mut keys = ExternalSort::new(&storage.work, limit);
         let counted =
             self.collect_keys(&ctx, RowVersions::new(heap.clone(), self.txn()), &mut maker, &mut keys)?;
-        keys.sort();
-        if index_facts.unique
-            && let Some(root) = keys.duplicate(index_facts.nulls_not_distinct)
-        {
-            let mut buf = FetchBuf::default();
-            let snapshot = self.txn().latest_snapshot()?;
-            heap.fetch_from_index(root, &snapshot, &mut buf)?;
-            let text = maker.key_text(&ctx, buf.tuple())?;
-            let name = &index_facts.name;
-            let schema = access.open(table)?.schema;
-            return Err(PgError::new(
-                code::UNIQUE_VIOLATION,
-                format!("could not create unique index \"{name}\""),
-            )
-            .detail(format!("Key {text} is duplicated."))
-            .table(&*schema, &*relation.name)
-            .constraint(&**name));
-        }
+        keys.finish(&mut Pair::order)?;
         let catalog_index = access.catalog().index_by_oid(index)?;
         let catalog_index = catalog_index.ok_or_else(|| PgError::internal("the new index has gone"))?;
         let tree = access.engine().btree(catalog_index.node)?;
@@ -82,18 +69,33 @@ impl Session {
         };
         let fillfactor = option("fillfactor").and_then(|text| text.parse().ok());
         let mut builder = BulkBuilder::new(tree.clone(), fillfactor)?;
-        for entry in &keys.entries {
-            builder.add(keys.key(entry), entry.tid, &[])?;
+        let mut unique = index_facts.unique.then(|| Duplicates::new(index_facts.nulls_not_distinct));
+        let mut entries = 0_u64;
+        while let Some(pair) = keys.next(&mut Pair::order)? {
+            if let Some(unique) = &mut unique
+                && unique.is_duplicate(pair)
+            {
+                let mut buf = FetchBuf::default();
+                let snapshot = self.txn().latest_snapshot()?;
+                heap.fetch_from_index(pair.tid, &snapshot, &mut buf)?;
+                let text = maker.key_text(&ctx, buf.tuple())?;
+                let table = access.open(table)?;
+                return Err(duplicated(&index_facts.name, &text).table(&*table.schema, &*relation.name));
+            }
+            builder.add(pair.key(), pair.tid, pair.payload())?;
+            entries += 1;
+            if entries % ROWS_PER_CHECK == 0 {
+                self.facts.backend.check_for_interrupts()?;
+            }
         }
         builder.finish()?;
         let ddl = Ddl::new(access.store(), &access.path);
         if counted.broken {
             ddl.change_index(index, |row| row.indcheckxmin = true)?;
         }
-        let entries = keys.entries.len() as f32;
         ddl.change_relation(index, |row| {
             row.relpages = tree.nblocks() as i32;
-            row.reltuples = entries;
+            row.reltuples = entries as f32;
         })?;
         let pages = heap.nblocks() as i32;
         ddl.note_in_relation(table, |row| {
@@ -110,11 +112,11 @@ impl Session {
         ctx: &ExecContext<'_>,
         mut rows: RowVersions<'_>,
         maker: &mut KeyMaker,
-        keys: &mut Keys,
+        keys: &mut ExternalSort<Pair>,
     ) -> PgResult<Counted> {
         let mut counted = Counted { live: 0, broken: false };
         let mut seen = 0_u64;
-        let (mut newest, mut older) = (Vec::new(), Vec::new());
+        let (mut newest, mut older, mut payload) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(row) = rows.next()? {
             seen += 1;
             if seen % ROWS_PER_CHECK == 0 {
@@ -123,12 +125,14 @@ impl Session {
             counted.live += u64::from(row.live);
             let (last, before) = row.versions.split_last().expect("a row has a version");
             let made = maker.key(ctx, tuple_of(last)?, &mut newest)?;
+            maker.payload(newest.len(), &mut payload)?;
             for version in before {
                 let other = maker.key(ctx, tuple_of(version)?, &mut older)?;
                 counted.broken |= (other, &older) != (made, &newest);
             }
             if let Some(has_null) = made {
-                keys.push(&newest, row.root, row.live, has_null);
+                let pair = Pair::new(&newest, &payload, row.root, (row.live, has_null));
+                keys.push(pair, &mut Pair::order)?;
             }
         }
         Ok(counted)
@@ -181,6 +185,12 @@ impl KeyMaker {
         encode_key(index, column_values(index, evaluator.as_ref(), row), out).map(Some)
     }
 
+    /// Makes what is stored along with the key that was made last.
+    fn payload(&self, key_bytes: usize, out: &mut Vec<u8>) -> PgResult<()> {
+        let values = column_values(&self.index, self.evaluator.as_ref(), &self.row);
+        encode_payload(&self.index, values, key_bytes, out)
+    }
+
     /// Reads a row and computes what the index is over; false if the index leaves it out.
     fn load(&mut self, ctx: &ExecContext<'_>, tuple: TupleRef<'_>) -> PgResult<bool> {
         self.row.clear();
@@ -226,57 +236,36 @@ fn column_values<'v>(
     })
 }
 
-/// Keys in memory, to be sorted.
-#[derive(Default)]
-struct Keys {
-    bytes: Vec<u8>,
-    entries: Vec<Entry>,
+/// `23505`, but for the table.
+fn duplicated(index: &str, key: &str) -> PgError {
+    PgError::new(code::UNIQUE_VIOLATION, format!("could not create unique index \"{index}\""))
+        .detail(format!("Key {key} is duplicated."))
+        .constraint(index)
 }
 
-struct Entry {
-    /// The key's first bytes, big-endian: most comparisons end here.
-    prefix: u64,
-    start: usize,
-    len: u32,
-    tid: Tid,
-    live: bool,
-    has_null: bool,
+/// Looks for two living rows with one key among pairs that come in order.
+struct Duplicates {
+    nulls_not_distinct: bool,
+    /// The last living row's key.
+    before: Option<Vec<u8>>,
 }
 
-impl Keys {
-    fn push(&mut self, key: &[u8], tid: Tid, live: bool, has_null: bool) {
-        let mut first = [0; 8];
-        let shared = key.len().min(8);
-        first[..shared].copy_from_slice(&key[..shared]);
-        let (prefix, start) = (u64::from_be_bytes(first), self.bytes.len());
-        self.bytes.extend_from_slice(key);
-        self.entries.push(Entry { prefix, start, len: key.len() as u32, tid, live, has_null });
+impl Duplicates {
+    fn new(nulls_not_distinct: bool) -> Self {
+        Duplicates { nulls_not_distinct, before: None }
     }
 
-    fn key(&self, entry: &Entry) -> &[u8] {
-        &self.bytes[entry.start..entry.start + entry.len as usize]
-    }
-
-    /// Into the tree's order: by key, then by place.
-    fn sort(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        let key = |entry: &Entry| &bytes[entry.start..entry.start + entry.len as usize];
-        self.entries.sort_unstable_by(|a, b| {
-            a.prefix.cmp(&b.prefix).then_with(|| key(a).cmp(key(b))).then_with(|| a.tid.cmp(&b.tid))
-        });
-        self.bytes = bytes;
-    }
-
-    /// A living row whose key another living row has as well. NULLs are no duplicates unless the index says so.
-    fn duplicate(&self, nulls_not_distinct: bool) -> Option<Tid> {
-        let mut before: Option<&Entry> = None;
-        for entry in self.entries.iter().filter(|entry| entry.live && (nulls_not_distinct || !entry.has_null))
-        {
-            if before.is_some_and(|before| self.key(before) == self.key(entry)) {
-                return Some(entry.tid);
-            }
-            before = Some(entry);
+    /// Whether a row before has the same key. NULLs are no duplicates unless the index says so.
+    fn is_duplicate(&mut self, pair: &Pair) -> bool {
+        if !pair.live || pair.has_null && !self.nulls_not_distinct {
+            return false;
         }
-        None
+        let before = self.before.get_or_insert_with(Vec::new);
+        if !before.is_empty() && before == pair.key() {
+            return true;
+        }
+        before.clear();
+        before.extend_from_slice(pair.key());
+        false
     }
 }

@@ -47,6 +47,7 @@ impl Session {
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: access,
+            work: self.work(),
         }
     }
 

@@ -28,6 +28,7 @@ impl Session {
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: &access,
+            work: self.work(),
         };
         let context = ExecContext { env: &env, storage: &storage };
         let mut execution = Execution::new(planned.plan.clone(), &[]);

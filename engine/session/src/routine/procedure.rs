@@ -56,6 +56,7 @@ impl Session {
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: &access,
+            work: self.work(),
         };
         evaluator.evaluate(&ExecContext { env: &env, storage: &storage }, &[])?;
         let args: Vec<Datum> = (0..found.args.len()).map(|at| evaluator.output(at).clone()).collect();

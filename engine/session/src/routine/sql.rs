@@ -323,6 +323,7 @@ fn run_statement(
         txn: session.txn(),
         snapshot: access.snapshot.clone(),
         relations: &access,
+        work: session.work(),
     };
     let context = ExecContext { env: &body_env, storage: &storage };
     let mut execution = Execution::new(plan.clone(), args);

@@ -211,6 +211,9 @@ parameters! {
     CpuIndexTupleCost "cpu_index_tuple_cost" Kind::Real(0.0, f64::MAX), "0.005", User, false, COSTS, "Cost of an index entry.";
     CpuOperatorCost "cpu_operator_cost" Kind::Real(0.0, f64::MAX), "0.0025", User, false, COSTS, "Cost of an operator or function call.";
     EffectiveCacheSize "effective_cache_size" Kind::Int(1, MAX_INT, Unit::Pages), "524288", User, false, COSTS, "Pages that are expected to be in memory.";
+    MaintenanceWorkMem "maintenance_work_mem" Kind::Int(1024, MAX_INT, Unit::KB), "65536", User, false, "Resource Usage / Memory", "Memory of an index build's sort before it spills.";
+    TempFileLimit "temp_file_limit" Kind::Int(-1, MAX_INT, Unit::KB), "-1", Superuser, false, "Resource Usage / Disk", "Temporary files that a session may have; -1 is no limit.";
+    StatementMemory "redoubt.statement_memory" Kind::Int(1024, MAX_INT, Unit::KB), "1048576", Superuser, false, "Resource Usage / Memory", "Memory of a session's statements for what cannot be written to temporary files.";
     HashMemMultiplier "hash_mem_multiplier" Kind::Real(1.0, 1000.0), "2", User, false, "Resource Usage / Memory", "How many times work_mem a hash table may take.";
     CursorTupleFraction "cursor_tuple_fraction" Kind::Real(0.0, 1.0), "0.1", User, false, PLANNING, "Share of a cursor's rows that is expected to be fetched.";
     FromCollapseLimit "from_collapse_limit" Kind::Int(1, MAX_INT, Unit::None), "8", User, false, PLANNING, "FROM items above which subqueries are not pulled up.";

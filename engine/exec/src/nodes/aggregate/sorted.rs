@@ -45,10 +45,11 @@ impl Node for SortedState {
         }
         let keys: Vec<Datum> = node.keys.iter().map(|key| x.get(key.slot).clone()).collect();
         let carried: Vec<Datum> = node.carried.iter().map(|(from, _)| x.get(*from).clone()).collect();
-        let mut states = new_states(&node.calls);
+        let mut states = new_states(&node.calls, x);
+        let mut held = x.ctx.storage.work.reserve();
         while found {
             for (call, state) in node.calls.iter().zip(states.iter_mut()) {
-                x.accumulate(call, state)?;
+                x.accumulate(call, state, &mut held)?;
             }
             x.ctx.check_for_interrupts()?;
             if !self.child.next(x)? {

@@ -113,11 +113,11 @@ struct Batch {
     /// The first `rows` of them are in use.
     tuples: Vec<Vec<u8>>,
     lines: Vec<u64>,
-    /// The index keys of all rows, end to end.
+    /// The index keys of all rows, each with what is stored along, end to end.
     key_bytes: Vec<u8>,
-    /// Per row and index: where the key is, and whether a column of it is NULL; nothing where a
-    /// partial index leaves the row out.
-    keys: Vec<Option<(Range<usize>, bool)>>,
+    /// Per row and index: where key and payload are, and whether a column of the key is NULL; nothing where
+    /// a partial index leaves the row out.
+    keys: Vec<Option<(Range<usize>, Range<usize>, bool)>>,
     tids: Vec<Tid>,
 }
 
@@ -142,12 +142,18 @@ impl Batch {
         let first = node.new_row.index();
         form_tuple(desc, &x.frame[first..first + desc.len()], tuple)?;
         self.bytes += tuple.len();
-        let mut key = Vec::new();
+        let (mut key, mut payload) = (Vec::new(), Vec::new());
         for index in &node.indexes {
-            let made = index_entries::make_key(x, index, &mut key)?;
+            let Some(has_null) = index_entries::make_key(x, index, &mut key)? else {
+                self.keys.push(None);
+                continue;
+            };
+            index_entries::make_payload(x, index, key.len(), &mut payload)?;
             let start = self.key_bytes.len();
+            let end = start + key.len();
             self.key_bytes.extend_from_slice(&key);
-            self.keys.push(made.map(|has_null| (start..self.key_bytes.len(), has_null)));
+            self.key_bytes.extend_from_slice(&payload);
+            self.keys.push(Some((start..end, end..self.key_bytes.len(), has_null)));
         }
         referential::row_inserted(x, node)?;
         self.lines.push(line);
@@ -169,9 +175,10 @@ impl Batch {
         heap.multi_insert(x.ctx.storage.txn, rows, target.insert_options(), &mut self.tids)?;
         for row in 0..self.rows {
             for (at, index) in node.indexes.iter().enumerate() {
-                let Some((range, has_null)) = &self.keys[row * node.indexes.len() + at] else { continue };
-                let key = &self.key_bytes[range.clone()];
-                let entered = index_entries::enter(x, index, target, at, key, *has_null, self.tids[row]);
+                let made = &self.keys[row * node.indexes.len() + at];
+                let Some((key, payload, has_null)) = made else { continue };
+                let pair = (&self.key_bytes[key.clone()], &self.key_bytes[payload.clone()]);
+                let entered = index_entries::enter(x, index, target, at, pair, *has_null, self.tids[row]);
                 match entered {
                     Ok(None) => {}
                     Ok(Some(_)) => {

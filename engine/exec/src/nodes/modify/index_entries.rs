@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::exec::Exec;
-use crate::index_key::encode_key;
+use crate::index_key::{encode_key, encode_payload};
 use crate::interpret::is_true;
 use redoubt_access::{Inserted, Tid, Unique};
 use redoubt_error::{PgError, PgResult, code};
@@ -23,9 +23,10 @@ pub(super) fn insert_all<'a>(
 ) -> PgResult<Option<Refused>> {
     for (at, index) in node.indexes.iter().enumerate() {
         let Some(has_null) = make_key(x, index, &mut target.key)? else { continue };
-        let key = std::mem::take(&mut target.key);
-        let entered = enter(x, index, target, at, &key, has_null, tid);
-        target.key = key;
+        let (key, mut payload) = (std::mem::take(&mut target.key), std::mem::take(&mut target.payload));
+        make_payload(x, index, key.len(), &mut payload)?;
+        let entered = enter(x, index, target, at, (&key, &payload), has_null, tid);
+        (target.key, target.payload) = (key, payload);
         if entered?.is_some() {
             if arbiters.is_some_and(|arbiters| arbiters.is_empty() || arbiters.contains(&at)) {
                 return Ok(Some(Refused));
@@ -36,25 +37,25 @@ pub(super) fn insert_all<'a>(
     Ok(None)
 }
 
-/// Makes the entry of a row in one index; refused by a duplicate in a unique one.
+/// Makes the entry of a row, key and what is stored along, in one index; refused by a duplicate in a unique one.
 pub(super) fn enter(
     x: &Exec<'_>,
     index: &IndexMaintenance,
     target: &mut Target,
     at: usize,
-    key: &[u8],
+    (key, payload): (&[u8], &[u8]),
     has_null: bool,
     tid: Tid,
 ) -> PgResult<Option<Refused>> {
     let facts = &index.index;
     let tree = &target.indexes[at];
     if !facts.unique || has_null && !facts.nulls_not_distinct {
-        tree.insert(key, tid, &[])?;
+        tree.insert(key, tid, payload)?;
         return Ok(None);
     }
     let unique = if facts.immediate { Unique::Immediate } else { Unique::Deferred };
     let heap = &target.table.table.heap;
-    match tree.insert_unique(x.ctx.storage.txn, heap, key, tid, &[], unique)? {
+    match tree.insert_unique(x.ctx.storage.txn, heap, key, tid, payload, unique)? {
         Inserted::Done => {}
         Inserted::PerhapsDuplicate => target.unsettled.push((at, key.to_vec(), tid)),
         Inserted::Conflict(_) => return Ok(Some(Refused)),
@@ -93,6 +94,17 @@ pub(super) fn make_key<'a>(
     x.run(&index.program)?;
     let values = index.columns.iter().map(|slot| &x.frame[slot.index()]);
     encode_key(&index.index, values, key).map(Some)
+}
+
+/// Makes what is stored along with the new row's key, once [`make_key`] has computed the columns.
+pub(super) fn make_payload(
+    x: &Exec<'_>,
+    index: &IndexMaintenance,
+    key_bytes: usize,
+    payload: &mut Vec<u8>,
+) -> PgResult<()> {
+    let values = index.columns.iter().map(|slot| &x.frame[slot.index()]);
+    encode_payload(&index.index, values, key_bytes, payload)
 }
 
 /// `23505`.

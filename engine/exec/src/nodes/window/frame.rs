@@ -24,7 +24,7 @@ impl<'a> Window<'a, '_> {
         Ok((start, end.max(start)))
     }
 
-    fn bound(&self, x: &mut Exec<'a>, partition: &Partition, row: usize, start: bool) -> PgResult<usize> {
+    fn bound(&self, x: &mut Exec<'a>, partition: &mut Partition, row: usize, start: bool) -> PgResult<usize> {
         let frame = &self.node.frame;
         let (bound, offset) =
             if start { (&frame.start, &self.offsets.0) } else { (&frame.end, &self.offsets.1) };
@@ -62,7 +62,7 @@ impl<'a> Window<'a, '_> {
     fn range_bound(
         &self,
         x: &mut Exec<'a>,
-        partition: &Partition,
+        partition: &mut Partition,
         row: usize,
         start: bool,
         preceding: bool,
@@ -77,10 +77,10 @@ impl<'a> Window<'a, '_> {
         };
         let subtract = preceding != key.descending;
         let less = start == key.descending;
-        let current = partition.rows.row(row)[column].clone();
+        let current = partition.rows.row(row)?[column].clone();
         let mut at = if start { partition.frame.0 } else { partition.frame.1 };
         while at < partition.len() {
-            let value = &partition.rows.row(at)[column];
+            let value = &partition.rows.row(at)?[column];
             let (value_null, current_null) = (value.is_null(), current.is_null());
             let moves_on = if value_null || current_null {
                 match (start, key.nulls_first) {

@@ -42,7 +42,12 @@ impl<'a> Window<'a, '_> {
         let excludes = self.node.frame.exclude != FrameExclude::NoOthers;
         let mut running = match partition.aggregates[call].take() {
             Some(running) if !excludes && running.from == from && running.upto <= to => running,
-            _ => Running { state: CallState::new(aggregate), from, upto: from },
+            used => {
+                if let Some(used) = used {
+                    used.state.release(&mut partition.held)?;
+                }
+                Running { state: CallState::new(aggregate, x), from, upto: from }
+            }
         };
         while running.upto < to {
             let at = running.upto;
@@ -51,8 +56,8 @@ impl<'a> Window<'a, '_> {
                 continue;
             }
             x.ctx.check_for_interrupts()?;
-            partition.rows.load(x, self.slots, at);
-            x.accumulate(aggregate, &mut running.state)?;
+            partition.rows.load(x, self.slots, at)?;
+            x.accumulate(aggregate, &mut running.state, &mut partition.held)?;
         }
         let value = x.result(aggregate, &mut running.state)?;
         partition.aggregates[call] = Some(running);
@@ -93,7 +98,7 @@ impl<'a> Window<'a, '_> {
                 self.value_at(x, partition, program, *args, found)?
             }
             BuiltinWindow::NthValue => {
-                partition.rows.load(x, self.slots, row);
+                partition.rows.load(x, self.slots, row)?;
                 x.run(program)?;
                 let nth = match x.get(args.plus(1)) {
                     Datum::Int4(nth) => *nth,
@@ -116,13 +121,13 @@ impl<'a> Window<'a, '_> {
     fn value_at(
         &self,
         x: &mut Exec<'a>,
-        partition: &Partition,
+        partition: &mut Partition,
         program: &'a Program,
         args: Slot,
         row: Option<usize>,
     ) -> PgResult<Datum> {
         let Some(row) = row else { return Ok(Datum::Null) };
-        partition.rows.load(x, self.slots, row);
+        partition.rows.load(x, self.slots, row)?;
         x.run(program)?;
         Ok(x.get(args).clone())
     }
@@ -131,13 +136,13 @@ impl<'a> Window<'a, '_> {
     fn offset_row(
         &self,
         x: &mut Exec<'a>,
-        partition: &Partition,
+        partition: &mut Partition,
         program: &'a Program,
         (args, count): (Slot, u16),
         row: usize,
         direction: i64,
     ) -> PgResult<Datum> {
-        partition.rows.load(x, self.slots, row);
+        partition.rows.load(x, self.slots, row)?;
         x.run(program)?;
         let offset = match count {
             1 => 1,
@@ -165,7 +170,7 @@ impl<'a> Window<'a, '_> {
         row: usize,
     ) -> PgResult<Datum> {
         if row == 0 {
-            partition.rows.load(x, self.slots, 0);
+            partition.rows.load(x, self.slots, 0)?;
             x.run(program)?;
             partition.ntile[call] = match x.get(args) {
                 Datum::Int4(buckets) => Some(i64::from(*buckets)),

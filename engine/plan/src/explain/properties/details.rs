@@ -2,8 +2,8 @@
 
 use super::{Explainer, Property};
 use crate::aggregate::Aggregation;
-use crate::explain::NodeStats;
 use crate::explain::expr::Prefix;
+use crate::explain::{NodeDetail, NodeStats};
 use crate::modify::ModifyTable;
 use crate::node::{Filter, GroupKey, NodeId, NodeKind, PlanNode, SortKey};
 use crate::range::RangeKind;
@@ -78,6 +78,9 @@ impl Explainer<'_> {
             }
             NodeKind::ModifyTable(modify) => self.modify_properties(&mut list, modify)?,
             _ => self.filter(&mut list, node, Prefix::ByPlan, stats)?,
+        }
+        if let Some(detail) = stats.and_then(|stats| stats.detail) {
+            measured(&mut list, detail);
         }
         Ok(list)
     }
@@ -198,6 +201,56 @@ impl Explainer<'_> {
             self.condition(list, "Conflict Filter", &condition.exprs, Prefix::Always)?;
         }
         Ok(())
+    }
+}
+
+/// What was measured of this kind of node alone.
+fn measured(list: &mut Properties, detail: NodeDetail) {
+    match detail {
+        NodeDetail::Sort { method, kib, disk } => {
+            let place = if disk { "Disk" } else { "Memory" };
+            list.push(("", Property::Line(format!("Sort Method: {method}  {place}: {kib}kB"))));
+            list.push(("Sort Method", Property::Word(method)));
+            list.push(("Sort Space Used", Property::Part(kib)));
+            list.push(("Sort Space Type", Property::Word(place)));
+        }
+        NodeDetail::Hash { buckets, batches, kib } => {
+            let line = format!("Buckets: {buckets}  Batches: {batches}  Memory Usage: {kib}kB");
+            list.push(("", Property::Line(line)));
+            list.push(("Hash Buckets", Property::Part(buckets)));
+            list.push(("Original Hash Buckets", Property::Part(buckets)));
+            list.push(("Hash Batches", Property::Part(batches)));
+            list.push(("Original Hash Batches", Property::Part(batches)));
+            list.push(("Peak Memory Usage", Property::Part(kib)));
+        }
+        NodeDetail::Groups { batches, kib, disk_kib } => {
+            let mut line = format!("Batches: {batches}  Memory Usage: {kib}kB");
+            if batches > 1 {
+                line.push_str(&format!("  Disk Usage: {disk_kib}kB"));
+            }
+            list.push(("", Property::Line(line)));
+            list.push(("HashAgg Batches", Property::Part(batches)));
+            list.push(("Peak Memory Usage", Property::Part(kib)));
+            list.push(("Disk Usage", Property::Part(disk_kib)));
+        }
+        NodeDetail::HeapFetches(count) => list.push(("Heap Fetches", Property::Count(count))),
+        NodeDetail::HeapBlocks { exact, lossy } => {
+            let mut line = "Heap Blocks:".to_owned();
+            for (name, blocks) in [("exact", exact), ("lossy", lossy)] {
+                if blocks > 0 {
+                    line.push_str(&format!(" {name}={blocks}"));
+                }
+            }
+            if exact + lossy > 0 {
+                list.push(("", Property::Line(line)));
+            }
+            list.push(("Exact Heap Blocks", Property::Part(exact)));
+            list.push(("Lossy Heap Blocks", Property::Part(lossy)));
+        }
+        NodeDetail::Conflicts { inserted, conflicting } => {
+            list.push(("Tuples Inserted", Property::Count(inserted)));
+            list.push(("Conflicting Tuples", Property::Count(conflicting)));
+        }
     }
 }
 

@@ -206,7 +206,8 @@ impl Builder<'_> {
         };
         let columns = self.wanted_columns(range).into();
         let name = self.ranges[range].alias.clone();
-        let scan = CteScan { range, cte, columns, name };
+        let work = work_table.then(|| self.work_slot(cte));
+        let scan = CteScan { range, cte, columns, name, work };
         Ok(self.node(if work_table { NodeKind::WorkTableScan(scan) } else { NodeKind::CteScan(scan) }))
     }
 
@@ -241,7 +242,8 @@ impl Builder<'_> {
                 self.call_sites.last_mut().expect("a call was compiled").result_desc = Some(desc);
             }
             // Users' functions may return whatever rows they like; built-in ones are known.
-            let unknown = matches!(&function.call, Expr::Call(call) if call.proc_oid >= FIRST_NORMAL_OID);
+            let unknown = matches!(call, ScanCall::Scalar(_))
+                || matches!(&function.call, Expr::Call(call) if call.proc_oid >= FIRST_NORMAL_OID);
             let expected = match unknown && returned == types::RECORD {
                 true => function.columns.iter().map(|column| column.type_oid).collect(),
                 false => Box::default(),

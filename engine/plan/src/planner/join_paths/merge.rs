@@ -14,9 +14,14 @@ impl LevelPlanner<'_, '_> {
             })
             .cloned()
             .collect();
-        // A right or full join must find its matches by the keys alone.
-        let complete = mergeable.len() == pair.clauses.len();
-        if mergeable.is_empty() || matches!(pair.join, JoinType::Right | JoinType::Full) && !complete {
+        // A right or full join must find its matches by the keys alone, and by what is the same for all rows.
+        let rest = without(&pair.clauses, &mergeable);
+        let constant = rest.iter().all(|clause| clause.relids.is_empty());
+        // A full join without keys matches all with all: only this join can find who matched nobody.
+        let everything = pair.join == JoinType::Full && mergeable.is_empty();
+        if mergeable.is_empty() && !everything
+            || matches!(pair.join, JoinType::Right | JoinType::Full) && !constant
+        {
             return Ok(());
         }
         let (Some(outer), Some(inner)) = (
@@ -25,6 +30,9 @@ impl LevelPlanner<'_, '_> {
         ) else {
             return Ok(());
         };
+        if everything {
+            return self.merge_join(pair, &outer, &inner, &[], found);
+        }
         let mut keys: Vec<(PathKey, Rc<Clause>)> = Vec::new();
         for clause in &mergeable {
             if let Some(key) = self.merge_key(pair, clause)? {
@@ -109,7 +117,8 @@ impl LevelPlanner<'_, '_> {
             }
         }
         let rest = without(&pair.clauses, &clauses);
-        if matches!(pair.join, JoinType::Right | JoinType::Full) && !rest.is_empty() {
+        let constant = rest.iter().all(|clause| clause.relids.is_empty());
+        if matches!(pair.join, JoinType::Right | JoinType::Full) && !constant {
             return Ok(());
         }
         let sort_outer = !path::order_satisfies(&outer.order, &order);
