@@ -53,9 +53,10 @@ pub fn pgbench() -> PathBuf {
     Path::new(String::from_utf8_lossy(&output.stdout).trim()).join("pgbench")
 }
 
-/// A running server. It is killed when dropped.
+/// A running server. It is killed when dropped, if it is a process of its own.
 pub struct Server {
-    child: Child,
+    /// Nothing when it runs in the test's own process.
+    child: Option<Child>,
     /// Its data directory.
     pub dir: PathBuf,
     /// Its port.
@@ -81,15 +82,24 @@ impl Server {
 
     /// The same with a port and further arguments.
     pub fn start_with(dir: &Path, port: u16, arguments: &[&str]) -> Server {
+        Server::start_by(Server::command(dir, port, arguments), dir, port)
+    }
+
+    /// Starts a server by a command that runs `redoubt start` on this directory and port, and waits until it answers.
+    pub fn start_by(mut command: Command, dir: &Path, port: u16) -> Server {
         let started = Instant::now();
-        let child = Server::command(dir, port, arguments)
-            .stdout(Stdio::null())
-            .stderr(log_file(dir))
-            .spawn()
-            .expect("the binary starts");
+        let child = command.stdout(Stdio::null()).stderr(log_file(dir)).spawn().expect("the binary starts");
+        let child = Some(child);
         let mut server = Server { child, dir: dir.to_path_buf(), port, ready_after: Duration::ZERO };
         server.wait_until_ready();
         server.ready_after = started.elapsed();
+        server
+    }
+
+    /// A server that runs in this process and listens on this port; `dir` is for its sockets. Whoever started it ends it.
+    pub fn in_this_process(dir: &Path, port: u16) -> Server {
+        let mut server = Server { child: None, dir: dir.to_path_buf(), port, ready_after: Duration::ZERO };
+        server.wait_until_ready();
         server
     }
 
@@ -113,7 +123,9 @@ impl Server {
         // pg_isready has no waiting mode, so it is asked again, with a growing patience of its own:
         // its connection attempt is what takes the time while the server is not listening yet.
         while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
+            let ended =
+                self.child.as_mut().map(|child| child.try_wait().expect("the child can be waited for"));
+            if let Some(Some(status)) = ended {
                 panic!("the server ended while starting ({status}):\n{}", self.log_tail());
             }
             if self.is_ready() && self.try_psql("SELECT 1").is_ok() {
@@ -162,23 +174,32 @@ impl Server {
 
     /// `kill -9`.
     pub fn kill(mut self) -> PathBuf {
-        self.child.kill().expect("the server can be killed");
-        self.child.wait().expect("the server ends");
+        self.process().kill().expect("the server can be killed");
+        self.process().wait().expect("the server ends");
         self.dir.clone()
     }
 
     /// SIGTERM; returns the exit code.
     pub fn stop(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         assert!(sent.success(), "the server was gone before it was stopped:\n{}", self.log_tail());
-        let status = self.child.wait().expect("the server ends");
+        let status = self.process().wait().expect("the server ends");
         status.code().or(status.signal().map(|signal| 128 + signal))
     }
 
     /// The process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.as_ref().expect("the server is a process of its own").id()
+    }
+
+    fn process(&mut self) -> &mut Child {
+        self.child.as_mut().expect("the server is a process of its own")
+    }
+
+    /// What the servers on this directory have written to standard error so far.
+    pub fn log(dir: &Path) -> String {
+        fs::read_to_string(log_path(dir)).unwrap_or_default()
     }
 
     /// The last lines of its log.
@@ -192,8 +213,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // Already gone is fine: `kill` and `stop` end here too.
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _gone = child.kill();
+            let _reaped = child.wait();
+        }
     }
 }
 
