@@ -101,9 +101,9 @@ pub(crate) fn serve(
     engine.sweep_storage().map_err(|error| format!("storage could not be freed: {}", error.message()))?;
     let port = settings.int(Parameter::Port);
     let instance = Instance::new(engine.clone(), catalog, settings, Box::new(VolumeEnd(volume.clone())));
-    instance
-        .sweep_temporary()
-        .map_err(|error| format!("temporary tables could not be dropped: {}", error.message()))?;
+    if let Err(error) = instance.sweep_temporary() {
+        tracing::warn!(error = error.message(), "temporary tables that a crash has left were not dropped");
+    }
     instance.start_autovacuum().map_err(|error| format!("could not start threads: {error}"))?;
     let shown = volume.clone();
     let control = Control::serve(home, move || ctl::describe(&shown, &zones, port));

@@ -83,6 +83,19 @@ ALTER TABLE idt ALTER a TYPE bigint;
 \d idt
 \d idt_a_seq
 ALTER TABLE idt ALTER a TYPE text;
+CREATE TABLE rt (a int);
+CREATE TABLE uses_rt (r rt);
+CREATE TABLE uses_many (r rt[]);
+ALTER TABLE rt ALTER a TYPE text;
+DROP TABLE uses_rt;
+ALTER TABLE rt ALTER a TYPE text;
+DROP TABLE uses_many;
+ALTER TABLE rt ALTER a TYPE text;
+ALTER TABLE rt ADD COLUMN self rt;
+ALTER TABLE rt ADD COLUMN selves rt[];
+ALTER TABLE rt ALTER a TYPE rt USING NULL;
+ALTER TABLE rt DROP COLUMN xmin;
+ALTER TABLE rt ADD UNIQUE (nosuch);
 -- Small forms.
 ALTER TABLE ty ADD CONSTRAINT nv CHECK (b < 10) NOT VALID;
 ALTER TABLE ty VALIDATE CONSTRAINT nv;

@@ -9,6 +9,7 @@ CREATE VIEW s1.v AS SELECT a, b, c + d AS sum FROM s1.base WHERE c > 5;
 CREATE VIEW s1.j AS SELECT * FROM s1.base JOIN s1.other USING (a);
 CREATE VIEW s1.aliased AS SELECT x.a, x.b, (SELECT count(*) FROM s1.base y WHERE y.a <= x.a) AS n FROM s1.base x;
 CREATE VIEW s1.over AS SELECT v.a, v.sum FROM s1.v WHERE v.b <> 'zwei';
+CREATE VIEW s1.twice AS SELECT a FROM s1.base WHERE EXISTS (SELECT 1 FROM s1.base WHERE a > 1);
 CREATE VIEW s1.whole AS SELECT base FROM s1.base;
 -- Columns.
 ALTER TABLE s1.base RENAME COLUMN a TO id;
@@ -33,6 +34,10 @@ SELECT pg_get_viewdef('s1.w');
 SELECT pg_get_viewdef('s1.aliased');
 SELECT pg_get_viewdef('s1.over');
 SELECT pg_get_viewdef('s1.whole');
+SELECT pg_get_viewdef('s1.twice');
+ALTER TABLE s1.renamed RENAME TO base;
+SELECT pg_get_viewdef('s1.twice');
+ALTER TABLE s1.base RENAME TO renamed;
 SELECT * FROM s1.aliased ORDER BY 1;
 INSERT INTO s1.renamed VALUES (3, DEFAULT, -1);
 INSERT INTO s1.renamed VALUES (3, DEFAULT, 30) RETURNING *;
@@ -90,6 +95,11 @@ ALTER TABLE s3.renamed RENAME TO mine;
 ALTER TABLE s3.counted RENAME TO mine;
 RESET ROLE;
 ALTER SCHEMA s3 OWNER TO renamer;
+-- Types share their tables' names.
+CREATE TABLE arr (id int);
+ALTER TABLE arr RENAME TO _arr;
+SELECT typname FROM pg_type WHERE oid = '_arr[]'::regtype;
+DROP TABLE _arr;
 -- In a transaction that fails nothing is renamed.
 BEGIN;
 ALTER TABLE s3.renamed RENAME TO gone;

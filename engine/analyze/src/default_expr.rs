@@ -93,8 +93,7 @@ pub fn analyze_transform(
                 })
             }
         };
-        let position = using.map(|raw| raw.location());
-        analyzer.coerce_to_target(value, target.0, target.1, Coercion::Assignment, false, position)
+        analyzer.coerce_to_target(value, target.0, target.1, Coercion::Assignment, false, None)
     })
 }
 

@@ -3,6 +3,9 @@
 //! A tree refers to columns by number; the names in it are those that the printer shows. An alias that the user has
 //! chosen stays. A name that was the relation's or the column's own becomes the new one, except where it joins two
 //! columns (`USING`, `NATURAL`): there PostgreSQL keeps the old name alive by a list of column aliases, and so do we.
+//!
+//! `t_1` stands in texts for the second `t`, whose user gave it no alias: it is taken for the relation's own name too,
+//! and numbered again when it is printed.
 
 use crate::query::{FromItem, Query, RteKind};
 use crate::visit;
@@ -20,7 +23,7 @@ pub fn rename_in_query(query: &mut Query, before: &Relation, after: &Relation) {
                 RteKind::Subquery(_) if entry.perms_relid == before.oid => {}
                 _ => continue,
             }
-            if entry.alias == before.name {
+            if is_own_name(&entry.alias, &before.name) {
                 entry.alias = after.name.clone();
             }
             let columns = before.desc.attrs.iter().zip(after.desc.attrs.iter());
@@ -31,6 +34,13 @@ pub fn rename_in_query(query: &mut Query, before: &Relation, after: &Relation) {
             }
         }
     });
+}
+
+/// Whether an alias is the relation's name, or that with the number that made it unique.
+fn is_own_name(alias: &str, name: &str) -> bool {
+    let Some(rest) = alias.strip_prefix(name) else { return false };
+    let digits = rest.strip_prefix('_').unwrap_or_default();
+    rest.is_empty() || !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The columns that joins merge by name.

@@ -151,6 +151,10 @@ impl<'a> Access<'a> {
     fn find_schemas(&mut self) -> PgResult<()> {
         let mut path = Vec::new();
         let mut creation = Creation::Nowhere;
+        if let Some(schema) = self.session.schema_in_making.get() {
+            path.push(schema);
+            creation = Creation::Schema(schema);
+        }
         let temporary = match self.session.temporary.schema_name() {
             Some(name) => self.catalog().namespace_by_name(&name)?.map(|row| row.oid),
             None => None,

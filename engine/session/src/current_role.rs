@@ -110,7 +110,11 @@ impl Session {
     }
 
     /// Does something as another user: what it calls is called with that one's privileges.
-    pub(crate) fn as_user<T>(&mut self, user: Oid, f: impl FnOnce(&Session) -> PgResult<T>) -> PgResult<T> {
+    pub(crate) fn as_user<T>(
+        &mut self,
+        user: Oid,
+        f: impl FnOnce(&mut Session) -> PgResult<T>,
+    ) -> PgResult<T> {
         if user == self.facts.user_oid {
             return f(self);
         }

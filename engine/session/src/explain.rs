@@ -10,7 +10,9 @@ use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::Execution;
 use redoubt_functions::{Datum, types};
 use redoubt_plan::explain::{ExplainContext, ExplainFormat, ExplainOptions, Measurements, Report, explain};
-use redoubt_sql::tree::{DefElem, DmlStatement, Explain, StatementKind, UtilityStatement};
+use redoubt_sql::tree::{
+    CreateTableAs, CreateTableAsSource, DefElem, DmlStatement, Explain, StatementKind, UtilityStatement,
+};
 use std::time::Instant;
 
 /// EXPLAIN's options, checked.
@@ -26,7 +28,7 @@ impl Session {
         let options = options(&statement.options)?;
         self.ensure_transaction()?;
         let started = Instant::now();
-        let planned = self.explained_plan(&statement.statement.kind)?;
+        let planned = self.explained_plan(&statement.statement.kind, options.analyze)?;
         let planning_ms = milliseconds(started);
         let measured =
             if options.analyze { Some(self.measure(&planned, options.shown.timing, client)?) } else { None };
@@ -45,10 +47,15 @@ impl Session {
     }
 
     /// The plan of what is explained.
-    fn explained_plan(&mut self, statement: &StatementKind) -> PgResult<Planned> {
+    fn explained_plan(&mut self, statement: &StatementKind, analyze: bool) -> PgResult<Planned> {
         let dml: DmlStatement = match statement {
             StatementKind::Utility(utility) => match &**utility {
                 UtilityStatement::DeclareCursor(declare) => DmlStatement::Select(declare.query.clone()),
+                // What is shown is the query; nothing is made.
+                UtilityStatement::CreateTableAs(CreateTableAs {
+                    source: CreateTableAsSource::Query(query),
+                    ..
+                }) if !analyze => DmlStatement::Select(query.clone()),
                 other => return Err(PgError::unsupported(format!("EXPLAIN {}", other.tag()))),
             },
             planned => planned

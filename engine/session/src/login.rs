@@ -167,13 +167,17 @@ pub(crate) fn database_name(instance: &Instance, database: Oid) -> PgResult<Opti
     name
 }
 
-/// The names of all databases that take connections.
-pub(crate) fn databases(instance: &Instance) -> PgResult<Vec<Arc<str>>> {
+/// The name of a role, and those of all databases that take connections.
+pub(crate) fn databases(instance: &Instance, role: Oid) -> PgResult<(Arc<str>, Vec<Arc<str>>)> {
     let backend = instance.engine.txns().connect(0);
     let names = (|| {
         let txn = instance.engine.txns().begin(&backend, Isolation::ReadCommitted);
-        let rows = with_catalog(instance, &txn, |catalog| catalog.scan::<PgDatabase>())?;
-        Ok(rows.into_iter().filter(|row| row.datallowconn).map(|row| row.datname).collect())
+        with_catalog(instance, &txn, |catalog| {
+            let role: Arc<str> =
+                catalog.role_by_oid(role)?.map_or_else(|| "".into(), |row| row.rolname.clone());
+            let rows = catalog.scan::<PgDatabase>()?;
+            Ok((role, rows.into_iter().filter(|row| row.datallowconn).map(|row| row.datname).collect()))
+        })
     })();
     instance.engine.txns().disconnect(&backend);
     names

@@ -84,6 +84,8 @@ pub struct Session {
     pub(crate) routines: crate::routine::Routines,
     /// Where its statements keep what they hold back.
     pub(crate) work_space: redoubt_exec::WorkSpace,
+    /// The schema that a CREATE SCHEMA with elements is making: it is searched, and filled, before all others.
+    pub(crate) schema_in_making: std::cell::Cell<Option<Oid>>,
 }
 
 impl Session {
@@ -163,6 +165,7 @@ impl Session {
             temporary: crate::temporary::Temporary::default(),
             domain_checks: RefCell::default(),
             routines: crate::routine::Routines::default(),
+            schema_in_making: std::cell::Cell::new(None),
         };
         session.apply_timeouts();
         session.report_start();
@@ -292,8 +295,12 @@ impl Session {
             self.block.reset();
             return Err(error);
         }
-        let Some(txn) = self.txn.take() else { return Ok(None) };
         let level = u32::from(self.block.state() != State::Idle);
+        let Some(txn) = self.txn.take() else {
+            // What needed no transaction, as RESET does, stays as well: a later failure must not undo it.
+            self.settings.end_level(level, true);
+            return Ok(None);
+        };
         let pending = self.catalog.begin_commit();
         let changed_catalogs = pending.is_some();
         let committed = txn.commit();

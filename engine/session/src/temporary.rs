@@ -24,8 +24,6 @@ use std::sync::Arc;
 const PREFIX: &str = "pg_temp_";
 /// The owner of temporary schemas, as PostgreSQL has it: the user that initdb made.
 const SCHEMA_OWNER: Oid = 10;
-/// The user that leftovers are dropped as.
-const SWEEPER: &str = "postgres";
 
 /// The numbers of temporary schemas that sessions have.
 #[derive(Default)]
@@ -118,6 +116,7 @@ impl Session {
         if actions.is_empty() || self.txn.is_none() {
             return Ok(());
         }
+        self.check_emptied_together(&actions)?;
         let mut left = Vec::with_capacity(actions.len());
         let mut dropped = Vec::new();
         for (table, action) in actions {
@@ -138,6 +137,27 @@ impl Session {
             Ddl::new(access.store(), &access.path).drop_objects(&dropped, Behavior::Cascade)?;
         }
         *self.temporary.on_commit.borrow_mut() = left;
+        Ok(())
+    }
+
+    /// A table that is emptied at commit may be referred to only by tables that are emptied with it.
+    fn check_emptied_together(&self, actions: &[(Oid, OnCommit)]) -> PgResult<()> {
+        let is_emptied = |oid| actions.contains(&(oid, OnCommit::DeleteRows));
+        for (oid, _) in actions.iter().filter(|(_, action)| *action == OnCommit::DeleteRows) {
+            let access = Access::current(self)?;
+            let Some(table) = access.catalog().relation_by_oid(*oid)? else { continue };
+            for other in self.referencing(&access, &table)? {
+                if is_emptied(other) {
+                    continue;
+                }
+                let other = access.relation(other)?;
+                let message = "unsupported ON COMMIT and foreign key combination";
+                return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message).detail(format!(
+                    "Table \"{}\" references \"{}\", but they do not have the same ON COMMIT setting.",
+                    other.name, table.name
+                )));
+            }
+        }
         Ok(())
     }
 
@@ -206,8 +226,11 @@ impl Instance {
     /// # Errors
     /// Those of reading and writing pages.
     pub fn sweep_temporary(self: &Arc<Self>) -> PgResult<()> {
-        for database in crate::login::databases(self)? {
-            let parameters = vec![("user".into(), SWEEPER.into()), ("database".into(), database.to_string())];
+        // As the owner of the schemas, whatever it is called by now.
+        let (user, databases) = crate::login::databases(self, SCHEMA_OWNER)?;
+        for database in databases {
+            let parameters =
+                vec![("user".into(), user.to_string()), ("database".into(), database.to_string())];
             let start = SessionStart { parameters, ..SessionStart::default() };
             let mut session = Session::start(self, start)?;
             session.ensure_transaction()?;

@@ -44,13 +44,16 @@ impl Session {
                 self.truncate(relations, *restart_identity, *behavior)?;
             }
             UtilityStatement::AlterTable(alter) => self.alter_table(alter)?,
-            UtilityStatement::CreateSchema(create) => self.create_schema(create)?,
+            UtilityStatement::CreateSchema(create) => self.create_schema(create, client)?,
+            UtilityStatement::ReassignOwned { roles, new_role } => self.reassign_owned(roles, new_role)?,
+            UtilityStatement::DropOwned { roles, behavior } => self.drop_owned(roles, *behavior)?,
             UtilityStatement::CreateRole { kind, name, options } => self.create_role(*kind, name, options)?,
             UtilityStatement::AlterRole { role, options } => self.alter_role(role, options)?,
             UtilityStatement::DropRole { roles, if_exists } => self.drop_roles(roles, *if_exists)?,
             UtilityStatement::GrantRole(grant) => self.grant_role(grant)?,
             UtilityStatement::AlterGroup { group, add, members } => self.alter_group(group, *add, members)?,
             UtilityStatement::Grant(grant) => self.grant(grant)?,
+            UtilityStatement::AlterDefaultPrivileges(alter) => self.alter_default_privileges(alter)?,
             UtilityStatement::CreateView(create) => self.create_view(create)?,
             UtilityStatement::RefreshMaterializedView { concurrently, name, with_data } => {
                 self.refresh_materialized_view(name, *concurrently, *with_data)?;

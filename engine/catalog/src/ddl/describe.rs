@@ -112,6 +112,24 @@ impl CatalogView<'_> {
                 let row: PgPolicy = self.one(index::POLICY_OID, oid)?;
                 format!("policy {} on {}", row.polname, self.describe_relation(row.polrelid, path)?)
             }
+            class::DEFAULT_ACL => {
+                const DEFAULT_ACL_OID: Oid = 828;
+                let row: crate::rows::PgDefaultAcl = self.one(DEFAULT_ACL_OID, oid)?;
+                let objects = match row.defaclobjtype {
+                    'r' => "relations",
+                    'S' => "sequences",
+                    'f' => "functions",
+                    'T' => "types",
+                    _ => "schemas",
+                };
+                let role = self.role_by_oid(row.defaclrole)?;
+                let role = role.map_or_else(String::new, |role| role.rolname.to_string());
+                let schema = match self.namespace_by_oid(row.defaclnamespace)? {
+                    Some(schema) => format!(" in schema {}", schema.nspname),
+                    None => String::new(),
+                };
+                format!("default privileges on new {objects} belonging to role {role}{schema}")
+            }
             class::CAST => {
                 let row: PgCast = self.one(index::CAST_OID, oid)?;
                 let source = self.format_type(row.castsource, None, path)?;

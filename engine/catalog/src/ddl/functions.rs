@@ -1,6 +1,7 @@
 //! Functions, procedures and aggregates.
 
 use super::{Ddl, DependencyKind, ObjectAddress, class};
+use crate::acl::AclObject;
 use crate::index_oids as index;
 use crate::rows::{PgAggregate, PgProc};
 use redoubt_error::PgResult;
@@ -49,8 +50,18 @@ impl Ddl<'_> {
             }
             None => {
                 let oid = self.allocate_oid()?;
-                self.insert(&PgProc { oid, ..new.row.clone() })?;
-                self.record_owner(ObjectAddress::new(class::PROC, oid), new.row.proowner)?;
+                let proacl = match &new.row.proacl {
+                    Some(acl) => Some(acl.clone()),
+                    None => {
+                        let row = &new.row;
+                        self.acl_of_new('f', AclObject::Function, row.proowner, row.pronamespace)?
+                    }
+                };
+                let address = ObjectAddress::new(class::PROC, oid);
+                let roles = proacl.as_ref().map(super::relations::acl_roles).unwrap_or_default();
+                self.insert(&PgProc { oid, proacl, ..new.row.clone() })?;
+                self.record_owner(address, new.row.proowner)?;
+                self.record_acl_roles(address, new.row.proowner, &roles)?;
                 oid
             }
         };

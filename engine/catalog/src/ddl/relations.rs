@@ -2,7 +2,7 @@
 
 use super::columns::NewColumn;
 use super::{Ddl, DependencyKind, ObjectAddress, class};
-use crate::acl::Acl;
+use crate::acl::{Acl, AclObject};
 use crate::index_oids as index;
 use crate::relation::{Relation, has_storage};
 use crate::rows::{PgClass, PgType};
@@ -90,10 +90,28 @@ impl Ddl<'_> {
         if row_type != 0 {
             self.create_row_type(new, oid, row_type, array)?;
         }
+        let with_acl;
+        let new = match self.acl_of_new_relation(new)? {
+            Some(acl) => {
+                with_acl = NewRelation { acl: Some(acl), ..new.clone() };
+                &with_acl
+            }
+            None => new,
+        };
         self.insert(&class_row(new, oid, row_type))?;
         self.insert_columns(oid, new.kind, &new.columns)?;
         self.record_relation_dependencies(new, oid)?;
         Ok(oid)
+    }
+
+    /// What ALTER DEFAULT PRIVILEGES has said about such relations of such owners.
+    fn acl_of_new_relation(&self, new: &NewRelation) -> PgResult<Option<Acl>> {
+        match new.kind {
+            _ if new.acl.is_some() => Ok(None),
+            'S' => self.acl_of_new('S', AclObject::Sequence, new.owner, new.namespace),
+            'r' | 'v' | 'm' | 'p' | 'f' => self.acl_of_new('r', AclObject::Table, new.owner, new.namespace),
+            _ => Ok(None),
+        }
     }
 
     /// Whether a schema has a relation of this name.

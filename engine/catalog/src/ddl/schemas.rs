@@ -1,7 +1,7 @@
 //! Schemas.
 
 use super::{Ddl, ObjectAddress, class};
-use crate::acl::Acl;
+use crate::acl::{Acl, AclObject};
 use crate::index_oids as index;
 use crate::rows::PgNamespace;
 use redoubt_error::{PgError, PgResult, code};
@@ -16,8 +16,15 @@ impl Ddl<'_> {
     pub fn create_schema(&self, name: &str, owner: Oid, is_temporary: bool) -> PgResult<Oid> {
         self.check_schema_name(name, is_temporary)?;
         let oid = self.allocate_oid()?;
-        self.insert(&PgNamespace { oid, nspname: name.into(), nspowner: owner, nspacl: None })?;
-        self.record_owner(ObjectAddress::new(class::NAMESPACE, oid), owner)?;
+        let acl = match is_temporary {
+            true => None,
+            false => self.acl_of_new('n', AclObject::Schema, owner, 0)?,
+        };
+        let roles = acl.as_ref().map(super::relations::acl_roles).unwrap_or_default();
+        self.insert(&PgNamespace { oid, nspname: name.into(), nspowner: owner, nspacl: acl })?;
+        let address = ObjectAddress::new(class::NAMESPACE, oid);
+        self.record_owner(address, owner)?;
+        self.record_acl_roles(address, owner, &roles)?;
         Ok(oid)
     }
 

@@ -398,11 +398,15 @@ impl Ddl<'_> {
     /// `42710` when there is a type of the new name.
     pub fn rename_type(&self, oid: Oid, name: &str) -> PgResult<()> {
         let (_, old) = self.find_oid::<PgType>(index::TYPE_OID, oid)?;
+        // A type may take the name that its own array type has, which has moved away then.
+        let mut array_moved = false;
         if *old.typname != *name {
+            let taken = self.view().type_by_name(old.typnamespace, name)?.map(|found| found.row.oid);
+            array_moved = old.typarray != 0 && taken == Some(old.typarray);
             self.check_type_name(old.typnamespace, name)?;
         }
         self.change_type(oid, |row| row.typname = name.into())?;
-        if old.typarray != 0 {
+        if old.typarray != 0 && !array_moved {
             let array = self.array_type_name(old.typnamespace, name)?;
             self.change_type(old.typarray, |row| row.typname = array.into())?;
         }

@@ -31,7 +31,7 @@ pub(crate) fn pass_of(command: &C) -> Pass {
         | C::DropExpression { .. } => Pass::Drop,
         C::AlterType { .. } => Pass::AlterType,
         C::AddColumn { .. } => Pass::AddColumn,
-        C::SetNotNull { .. } | C::SetIdentity { .. } => Pass::ColumnAttributes,
+        C::SetNotNull { .. } => Pass::ColumnAttributes,
         C::AddConstraint(constraint) => match constraint.kind {
             TableConstraintKind::Unique { .. }
             | TableConstraintKind::PrimaryKey { .. }

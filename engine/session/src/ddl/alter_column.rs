@@ -1,14 +1,16 @@
 //! ALTER TABLE on columns: ADD COLUMN, DROP COLUMN, and what ALTER COLUMN says of defaults and NULLs; and DROP
 //! CONSTRAINT.
 
+use super::drop::behavior_of;
 use super::new_column::Constraints;
+use super::row_type::check_no_member_of_itself;
 use super::stored_text::{read_generated, with_analysis};
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_analyze::query::Expr as Analyzed;
 use redoubt_analyze::{analyze_column_default, analyze_default, visit};
 use redoubt_catalog::Relation;
-use redoubt_catalog::ddl::{Behavior, Ddl, NewColumn, ObjectAddress, class};
+use redoubt_catalog::ddl::{Ddl, NewColumn, ObjectAddress, class};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::Relations;
 use redoubt_functions::{Attribute, Oid};
@@ -48,6 +50,7 @@ impl Session {
                 new.missing = Some(self.evaluate(&access, &expr)?).filter(|value| !value.is_null());
             }
         }
+        check_no_member_of_itself(&access, &relation, new.type_oid)?;
         let attnum = Ddl::new(access.store(), &access.path).add_column(table, &new)?;
         drop(access);
         self.add_serials(table, &constraints.serials)?;
@@ -93,6 +96,10 @@ impl Session {
         behavior: DropBehavior,
     ) -> PgResult<()> {
         let relation = self.current(table)?;
+        if redoubt_catalog::ddl::system_column(name.as_str()).is_some() {
+            let message = format!("cannot drop system column \"{}\"", name.name);
+            return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message));
+        }
         let attnum = match column_number(&relation, name) {
             Ok(attnum) => attnum,
             Err(error) if if_exists && error.code() == code::UNDEFINED_COLUMN => {
@@ -129,12 +136,8 @@ impl Session {
     }
 
     fn drop_part(&self, part: ObjectAddress, behavior: DropBehavior) -> PgResult<()> {
-        let behavior = match behavior {
-            DropBehavior::Restrict => Behavior::Restrict,
-            DropBehavior::Cascade => Behavior::Cascade,
-        };
         let access = Access::current(self)?;
-        let dropped = Ddl::new(access.store(), &access.path).drop_objects(&[part], behavior)?;
+        let dropped = Ddl::new(access.store(), &access.path).drop_objects(&[part], behavior_of(behavior))?;
         self.notices.borrow_mut().extend(dropped.notices);
         Ok(())
     }

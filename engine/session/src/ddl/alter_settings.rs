@@ -2,6 +2,7 @@
 //! targets, persistence; VALIDATE CONSTRAINT and DROP EXPRESSION.
 
 use super::alter_column::column_number;
+use super::move_object::owned_sequences;
 use super::storage_options::{btree_options, table_options, without};
 use super::view::view_options;
 use crate::access::Access;
@@ -218,7 +219,8 @@ impl Session {
             }
         }
         let ddl = Ddl::new(access.store(), &access.path);
-        for oid in std::iter::once(&relation.oid).chain(&relation.indexes) {
+        let sequences = owned_sequences(&access, &ddl, &relation)?;
+        for oid in std::iter::once(&relation.oid).chain(&relation.indexes).chain(&sequences) {
             ddl.change_relation(*oid, |row| row.relpersistence = persistence)?;
         }
         Ok(())

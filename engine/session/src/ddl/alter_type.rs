@@ -4,6 +4,7 @@ use super::alter_column::column_number;
 use super::identity::identity_sequence;
 use super::new_column::column_collation;
 use super::recreate::Recreated;
+use super::row_type::{check_no_member_of_itself, check_rows_stored_nowhere_else};
 use super::stored_text::{canonical, shape_of, with_analysis};
 use crate::access::Access;
 use crate::session::Session;
@@ -52,6 +53,8 @@ impl Session {
         let transform = cast
             .or_else(|| default.clone())
             .ok_or_else(|| PgError::internal("a generated column has no expression"))?;
+        check_no_member_of_itself(&access, &relation, new.type_oid)?;
+        check_rows_stored_nowhere_else(&access, &relation)?;
         let parts = self.parts_on_column(&access, &relation, attnum)?;
         drop(access);
         parts.drop_all(self)?;

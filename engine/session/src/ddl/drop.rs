@@ -29,11 +29,8 @@ impl Session {
             }
         }
         let access = Access::current(self)?;
-        let behavior = match drop.behavior {
-            DropBehavior::Restrict => Behavior::Restrict,
-            DropBehavior::Cascade => Behavior::Cascade,
-        };
-        let dropped = Ddl::new(access.store(), &access.path).drop_objects(&addresses, behavior)?;
+        let ddl = Ddl::new(access.store(), &access.path);
+        let dropped = ddl.drop_objects(&addresses, behavior_of(drop.behavior))?;
         self.notices.borrow_mut().extend(dropped.notices);
         Ok(())
     }
@@ -74,6 +71,14 @@ impl Session {
             return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
         }
         self.check_object_owner(access, address, true)
+    }
+}
+
+/// CASCADE or RESTRICT.
+pub(super) fn behavior_of(behavior: DropBehavior) -> Behavior {
+    match behavior {
+        DropBehavior::Restrict => Behavior::Restrict,
+        DropBehavior::Cascade => Behavior::Cascade,
     }
 }
 

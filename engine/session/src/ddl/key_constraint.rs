@@ -85,7 +85,7 @@ impl Session {
         if spec.index.existing_index.is_some() {
             return self.adopt_index(&access, &relation, spec);
         }
-        check_key_columns(&relation, spec)?;
+        check_key_columns(&relation, spec, fill)?;
         let nullable = match spec.primary {
             true => self.require_values(&access, &relation, &spec.columns)?,
             false => Vec::new(),
@@ -168,13 +168,14 @@ impl Session {
     }
 }
 
-fn check_key_columns(table: &Relation, spec: &KeySpec) -> PgResult<()> {
+/// In ALTER TABLE (`altering`) nobody says where a missing column is named.
+fn check_key_columns(table: &Relation, spec: &KeySpec, altering: bool) -> PgResult<()> {
     check_column_count(spec.columns.len() + spec.index.include.len())?;
     for (at, column) in spec.columns.iter().chain(&spec.index.include).enumerate() {
         let is_system = redoubt_catalog::ddl::system_column(column.as_str()).is_some();
         if table.desc.position(column.as_str()).is_none() && !is_system {
             let message = format!("column \"{}\" named in key does not exist", column.name);
-            return Err(PgError::new(code::UNDEFINED_COLUMN, message).at(Some(spec.pos)));
+            return Err(PgError::new(code::UNDEFINED_COLUMN, message).at((!altering).then_some(spec.pos)));
         }
         if at < spec.columns.len() && spec.columns[..at].contains(column) {
             let message = format!("column \"{}\" appears twice in {} constraint", column.name, spec.word());

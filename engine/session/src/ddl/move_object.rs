@@ -135,7 +135,7 @@ impl Session {
         Ok(())
     }
 
-    fn check_may_become(&self, access: &Access<'_>, role: Oid) -> PgResult<()> {
+    pub(super) fn check_may_become(&self, access: &Access<'_>, role: Oid) -> PgResult<()> {
         if access.catalog().is_member_of(self.facts.user_oid, role)? {
             return Ok(());
         }

@@ -66,9 +66,6 @@ impl Session {
         if let Some(integer) = serial {
             constraints.serials.push((at, integer));
         }
-        if new.identity != '\0' && said.not_null == Some(false) {
-            return Err(conflicting_null(column, table).at(said.identity));
-        }
         new.not_null = said.not_null == Some(true) || serial.is_some() || new.identity != '\0';
         Ok(new)
     }
@@ -170,6 +167,9 @@ impl Said {
                 if new.identity != '\0' {
                     return again("identity specifications");
                 }
+                if self.not_null == Some(false) {
+                    return Err(conflicting_null(column, table).at(Some(constraint.pos)));
+                }
                 new.identity = super::identity::letter(*always);
                 self.identity = Some(constraint.pos);
                 constraints.identities.push(IdentitySpec { at, options: options.clone() });
@@ -212,7 +212,9 @@ impl Said {
         };
         let message =
             format!("both {both} specified for column \"{}\" of table \"{table}\"", column.name.name);
-        Err(PgError::new(code::SYNTAX_ERROR, message).at(self.identity.or(self.default)))
+        // A serial column's default stands nowhere in the text.
+        let position = if self.serial { None } else { self.identity.or(self.default) };
+        Err(PgError::new(code::SYNTAX_ERROR, message).at(position))
     }
 
     fn say(
@@ -222,7 +224,8 @@ impl Said {
         at: &ColumnConstraint,
         table: &str,
     ) -> PgResult<()> {
-        if self.not_null.is_some_and(|said| said != not_null) || (self.serial && !not_null) {
+        let must_have_values = self.serial || self.identity.is_some();
+        if self.not_null.is_some_and(|said| said != not_null) || (must_have_values && !not_null) {
             let position = (!self.serial).then_some(at.pos);
             return Err(conflicting_null(column, table).at(position));
         }

@@ -1,6 +1,7 @@
 //! Rewriting a table: every row is read from the old storage, changed, and written into new, which takes the old one's
 //! place when the transaction commits; then the indexes are made again (PostgreSQL's `ATRewriteTable`).
 
+use super::row_type::check_rows_stored_nowhere_else;
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_access::{Direction, HeapScan, InsertOptions, deform, form_tuple};
@@ -63,6 +64,7 @@ impl Session {
     fn rewrite_rows(&self, table: Oid, values: &[(i16, Expr)], desc: &TupleDesc) -> PgResult<()> {
         let access = Access::current(self)?;
         let relation = access.relation(table)?;
+        check_rows_stored_nowhere_else(&access, &relation)?;
         let exprs: Vec<Expr> = values.iter().map(|(_, expr)| expr.clone()).collect();
         let mut evaluator = self.evaluator(&access, &exprs, &relation.desc)?;
         let env = access.env();

@@ -136,7 +136,6 @@ impl Session {
     }
 
     /// Sets a sequence to its start, as TRUNCATE ... RESTART IDENTITY does.
-    #[allow(dead_code, reason = "TRUNCATE calls it")]
     pub(crate) fn restart_sequence(&self, access: &Access<'_>, sequence: &Relation) -> PgResult<()> {
         let start = sequence.sequence.as_ref().map_or(1, |parameters| parameters.seqstart);
         let node = Ddl::new(access.store(), &access.path).replace_storage(sequence.oid)?;

@@ -2,6 +2,7 @@
 //! (PostgreSQL's `ExecuteTruncate`).
 
 use super::lookup::check_not_system;
+use super::move_object::owned_sequences;
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_catalog::Relation;
@@ -34,11 +35,24 @@ impl Session {
             DropBehavior::Cascade => self.add_referencing(&mut tables)?,
             DropBehavior::Restrict => self.refuse_referencing(&tables)?,
         }
-        if restart_identity && self.own_sequences(&tables)? {
-            return Err(PgError::unsupported("TRUNCATE ... RESTART IDENTITY of tables that own sequences"));
-        }
         for table in &tables {
             self.empty(table.oid)?;
+            if restart_identity {
+                self.restart_sequences_of(table)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// RESTART IDENTITY: the sequences of a table's columns begin again, unless the transaction fails.
+    fn restart_sequences_of(&self, table: &Relation) -> PgResult<()> {
+        let access = Access::current(self)?;
+        let ddl = Ddl::new(access.store(), &access.path);
+        for sequence in owned_sequences(&access, &ddl, table)? {
+            let address = redoubt_catalog::ddl::ObjectAddress::relation(sequence);
+            self.check_object_owner(&access, address, false)?;
+            self.lock_relation(&access, sequence, LockMode::AccessExclusive)?;
+            self.restart_sequence(&access, &*access.relation(sequence)?)?;
         }
         Ok(())
     }
@@ -104,7 +118,7 @@ impl Session {
     }
 
     /// The tables with foreign keys to a table, in order of OID.
-    fn referencing(&self, access: &Access<'_>, table: &Relation) -> PgResult<Vec<Oid>> {
+    pub(crate) fn referencing(&self, access: &Access<'_>, table: &Relation) -> PgResult<Vec<Oid>> {
         let mut found = Vec::new();
         let table = access.relation(table.oid)?;
         for trigger in table.triggers.iter().filter(|trigger| trigger.tgconstraint != 0) {
@@ -119,23 +133,6 @@ impl Session {
         found.sort_unstable();
         found.dedup();
         Ok(found)
-    }
-
-    /// Whether sequences belong to columns of the tables.
-    fn own_sequences(&self, tables: &[Arc<Relation>]) -> PgResult<bool> {
-        let access = Access::current(self)?;
-        let ddl = Ddl::new(access.store(), &access.path);
-        for table in tables {
-            let table = redoubt_catalog::ddl::ObjectAddress::relation(table.oid);
-            for row in ddl.dependents_of(table)? {
-                let sequence = row.classid == redoubt_catalog::ddl::class::RELATION
-                    && access.catalog().relation_by_oid(row.objid)?.is_some_and(|other| other.kind == 'S');
-                if sequence && row.refobjsubid != 0 {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
     }
 
     /// Gives a table and its indexes new, empty storage.
