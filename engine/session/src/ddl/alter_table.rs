@@ -4,7 +4,7 @@ use super::alter_actions::{check_kind, described, lock_of, pass_of};
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_catalog::Relation;
-use redoubt_error::{PgError, PgResult};
+use redoubt_error::{PgError, PgResult, code};
 use redoubt_sql::tree::{AlterTable, AlterTableCommand, ObjectType};
 use redoubt_txn::LockMode;
 
@@ -18,6 +18,10 @@ impl Session {
         let mode = alter.commands.iter().map(lock_of).max().unwrap_or(LockMode::AccessExclusive);
         let found = self.relation_to_alter(&alter.relation.name, alter.object, mode, alter.if_exists)?;
         let Some(relation) = found else { return Ok(()) };
+        if alter.object == ObjectType::Index && !matches!(relation.kind, 'i' | 'I') {
+            let message = format!("\"{}\" is not an index", relation.name);
+            return Err(PgError::new(code::WRONG_OBJECT_TYPE, message));
+        }
         self.check_not_in_use(&relation, "ALTER TABLE")?;
         alter.commands.iter().try_for_each(|command| check_kind(command, &relation))?;
         let mut commands: Vec<&AlterTableCommand> = alter.commands.iter().collect();
@@ -66,7 +70,7 @@ impl Session {
         }
     }
 
-    /// Whether the constraint is there, and can be of use to what follows.
+    /// A relation as it is now.
     pub(super) fn current(&self, relation: redoubt_functions::Oid) -> PgResult<std::sync::Arc<Relation>> {
         Access::current(self)?.relation(relation)
     }

@@ -7,11 +7,13 @@ use crate::session::Session;
 use redoubt_catalog::acl::{Acl, AclItem};
 use redoubt_catalog::ddl::{Ddl, ObjectAddress, class};
 use redoubt_catalog::index_oids;
-use redoubt_catalog::rows::PgShdepend;
+use redoubt_catalog::rows::{PgDefaultAcl, PgShdepend};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Datum, Oid};
 use redoubt_sql::tree::{DropBehavior, RoleSpec};
 
+/// `pg_default_acl_oid_index`.
+const DEFAULT_ACL_OID: Oid = 828;
 /// `pg_shdepend.deptype` of the owner.
 const OWNER: char = 'o';
 /// `pg_shdepend.deptype` of a role in privileges.
@@ -136,6 +138,11 @@ impl Session {
             class::PROC => {
                 let row = access.catalog().proc_by_oid(object.object)?;
                 ddl.set_object_acl(object, row.and_then(|row| row.proacl.as_ref().and_then(without)))
+            }
+            class::DEFAULT_ACL => {
+                let (_, row) = ddl.find_oid::<PgDefaultAcl>(DEFAULT_ACL_OID, object.object)?;
+                let left = without(&row.defaclacl).filter(|acl| !acl.0.is_empty());
+                ddl.set_default_acl(row.defaclrole, row.defaclnamespace, row.defaclobjtype, left)
             }
             _ => {
                 let described = access.catalog().describe_object(object, &access.path)?;
