@@ -17,7 +17,7 @@ use redoubt_page::Lsn;
 use redoubt_protocol::NodeId;
 use redoubt_session::settings::{Parameter, Settings};
 use redoubt_session::{Durability, Instance};
-use redoubt_wire::{DEFAULT_HBA_FILE, Listeners};
+use redoubt_wire::{DEFAULT_HBA_FILE, Door, Listeners};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -74,7 +74,7 @@ pub(crate) fn serve(
     open: impl FnOnce(&Found, &Settings) -> Result<Storage, String>,
 ) -> Result<(), String> {
     let started = Instant::now();
-    let (settings, hba) = settings::load(start, found)?;
+    let (settings, rules) = settings::load(start, found)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK_BYTES)
         .enable_all()
@@ -100,10 +100,13 @@ pub(crate) fn serve(
     }
     engine.sweep_storage().map_err(|error| format!("storage could not be freed: {}", error.message()))?;
     let port = settings.int(Parameter::Port);
+    let door = Door::new(rules, settings.int(Parameter::MaxConnections) as usize);
     let instance = Instance::new(engine.clone(), catalog, settings, Box::new(VolumeEnd(volume.clone())));
     if let Err(error) = instance.sweep_temporary() {
         tracing::warn!(error = error.message(), "temporary tables that a crash has left were not dropped");
     }
+    let (again, entrance) = (start.clone(), door.clone());
+    instance.on_reload(move |instance| reload(&again, instance, &entrance));
     instance.start_autovacuum().map_err(|error| format!("could not start threads: {error}"))?;
     let shown = volume.clone();
     let control = Control::serve(home, move || ctl::describe(&shown, &zones, port));
@@ -122,7 +125,9 @@ pub(crate) fn serve(
             _ = volume.wait_durable(Lsn::MAX) => {}
         }
     };
-    runtime.block_on(listeners.serve(instance.clone(), Arc::new(hba), ended));
+    let reloads = runtime.spawn(reload_when_told(instance.clone()));
+    runtime.block_on(listeners.serve(instance.clone(), door, ended));
+    reloads.abort();
 
     let fenced = volume.ended();
     match &fenced {
@@ -149,6 +154,28 @@ impl Durability for VolumeEnd {
 
     fn wait(&self, lsn: Lsn) -> Pin<Box<dyn Future<Output = PgResult<()>> + Send + '_>> {
         Box::pin(async move { self.0.wait_durable(lsn).await.map_err(redoubt_buffer::report_volume_error) })
+    }
+}
+
+/// Reads settings and rules again. What cannot be read leaves everything as it was.
+fn reload(start: &Start, instance: &Instance, door: &Door) {
+    match settings::load_again(start) {
+        Ok((settings, rules)) => {
+            for parameter in instance.adopt_settings(&settings) {
+                tracing::warn!(parameter, "cannot be changed without restarting the server");
+            }
+            door.replace(rules);
+            tracing::info!("the configuration has been read again");
+        }
+        Err(error) => tracing::error!(error, "the configuration has not been read again"),
+    }
+}
+
+/// SIGHUP means what `pg_reload_conf` means.
+async fn reload_when_told(instance: Arc<Instance>) {
+    let Some(mut told) = signals::told_to_reload() else { return };
+    while told.recv().await.is_some() {
+        instance.reload();
     }
 }
 

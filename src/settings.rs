@@ -7,25 +7,32 @@ use redoubt_io::{Choice, IoMethod};
 use redoubt_node::ShardOptions;
 use redoubt_protocol::VolumeGeometry;
 use redoubt_session::settings::{Parameter, Settings, Source};
-use redoubt_wire::{DEFAULT_HBA_FILE, HbaRules};
+use redoubt_wire::{DEFAULT_HBA_FILE, HbaRules, Rules, Tls};
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-/// Settings in order of weight: defaults, the configuration file, the command line.
-pub(crate) fn load(start: &Start, found: &Found) -> Result<(Settings, HbaRules), String> {
+/// Settings in order of weight (defaults, the configuration file, the command line), and who may connect.
+pub(crate) fn load(start: &Start, found: &Found) -> Result<(Settings, Rules), String> {
     if *found == Found::Cluster && start.segment_pages.is_some() {
         let directory = start.directory.display();
         return Err(format!(
             "directory \"{directory}\" holds a volume already; --segment-pages is for a new one"
         ));
     }
+    load_all(start, *found == Found::Cluster)
+}
+
+/// The same for a server that runs.
+pub(crate) fn load_again(start: &Start) -> Result<(Settings, Rules), String> {
+    load_all(start, true)
+}
+
+/// The files are there unless the directory is still to be made.
+fn load_all(start: &Start, made: bool) -> Result<(Settings, Rules), String> {
     let mut settings = Settings::default();
-    let mut hba = HbaRules::parse(DEFAULT_HBA_FILE).expect("the default rules are valid");
-    if *found == Found::Cluster {
+    if made {
         load_file(&mut settings, &start.directory)?;
-        let path = start.directory.join("pg_hba.conf");
-        hba = HbaRules::parse(&read(&path)?).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     load_arguments(&mut settings, &start.settings)?;
     if let Some(port) = start.port {
@@ -40,7 +47,25 @@ pub(crate) fn load(start: &Start, found: &Found) -> Result<(Settings, HbaRules),
         settings.set_fact(fact, &start.directory.join(name).display().to_string());
     }
     settings.set_fact(Parameter::DebugAssertions, if cfg!(debug_assertions) { "on" } else { "off" });
-    Ok((settings, hba))
+    let rules = load_rules(&start.directory, &settings, made)?;
+    Ok((settings, rules))
+}
+
+/// Who may connect, and the certificate they may see.
+fn load_rules(directory: &Path, settings: &Settings, made: bool) -> Result<Rules, String> {
+    let place = |parameter| directory.join(settings.text(parameter));
+    let hba = match made {
+        false => HbaRules::parse(DEFAULT_HBA_FILE).expect("the default rules are valid"),
+        true => {
+            let path = directory.join("pg_hba.conf");
+            HbaRules::parse(&read(&path)?).map_err(|error| format!("{}: {error}", path.display()))?
+        }
+    };
+    let tls = match settings.bool(Parameter::Ssl) {
+        true => Some(Tls::load(&place(Parameter::SslCertFile), &place(Parameter::SslKeyFile))?),
+        false => None,
+    };
+    Ok(Rules { hba, tls })
 }
 
 /// The settings of a storage node: the cluster's configuration file, which is there once a cluster is being made, and

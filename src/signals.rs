@@ -1,7 +1,7 @@
 //! When to stop: at SIGINT, at SIGTERM, and, for a member that another process owns, when that process has gone.
 
 use std::io::Read;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// Completes at SIGINT or SIGTERM; with `owned`, also when standard input ends, which its owner holds open.
@@ -19,6 +19,17 @@ pub(crate) async fn told_to_stop(owned: bool) {
         }
         (Err(error), _) | (_, Err(error)) => {
             tracing::error!(%error, "signals cannot be received; stopping");
+        }
+    }
+}
+
+/// SIGHUPs as they come: nothing if the process cannot have them.
+pub(crate) fn told_to_reload() -> Option<Signal> {
+    match signal(SignalKind::hangup()) {
+        Ok(told) => Some(told),
+        Err(error) => {
+            tracing::error!(%error, "SIGHUP cannot be received");
+            None
         }
     }
 }

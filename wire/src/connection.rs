@@ -5,15 +5,14 @@
 //! durable up to what the answers tell of, for the socket to take them, and for a dependency of
 //! the next statement.
 
-use crate::encode::{Drain, Output, message, put_report};
+use crate::encode::{Drain, Output};
 use crate::frame::{next_copy_data, next_message};
-use crate::hba::{HbaRules, Method, Origin};
-use crate::startup::{Opening, StartupPacket, connection_lost, open};
+use crate::startup::connection_lost;
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::{DecodeContext, PgWireFrontendMessage, ProtocolVersion};
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_page::Lsn;
-use redoubt_session::{Client, CopyData, Instance, Session, SessionStart};
+use redoubt_session::{Client, CopyData, Instance, Session};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
@@ -22,81 +21,6 @@ use tokio::sync::Notify;
 
 /// Buffers that one large message or result has grown are given back above this size.
 const KEEP_BYTES: usize = 64 * 1024;
-
-/// Serves one accepted stream until it ends. Errors are told to the client, not to the caller:
-/// nobody else can do anything about them.
-pub async fn serve<S>(mut stream: S, origin: Origin, instance: Arc<Instance>, hba: Arc<HbaRules>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut input = BytesMut::with_capacity(8192);
-    let limit = Duration::from_secs(instance.authentication_timeout_s());
-    let opening = match tokio::time::timeout(limit, open(&mut stream, &mut input)).await {
-        Ok(opening) => opening,
-        // PostgreSQL closes without a word here: the client has not said who it is.
-        Err(_) => return,
-    };
-    match opening {
-        Ok(Opening::Gone) => {}
-        Ok(Opening::Cancel { pid, secret }) => instance.cancel(pid, secret),
-        Ok(Opening::Start(packet)) => {
-            let admitted = admit(origin, &packet, &hba).and_then(|()| start(&instance, packet, origin));
-            match admitted {
-                Ok(session) => Connection::new(stream, input, session, instance).run().await,
-                Err(error) => refuse(&mut stream, &error).await,
-            }
-        }
-        Err(error) => refuse(&mut stream, &error).await,
-    }
-}
-
-/// Says why and closes. The client may be gone already, which is its own affair.
-async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, error: &PgError) {
-    let mut buffer = BytesMut::new();
-    let fatal = error.clone().with_severity(Severity::Fatal);
-    message(&mut buffer, b'E', |body| put_report(body, &fatal, ""));
-    if stream.write_all(&buffer).await.is_ok() {
-        let _closed = stream.shutdown().await;
-    }
-}
-
-/// Applies `pg_hba.conf`.
-fn admit(origin: Origin, packet: &StartupPacket, hba: &HbaRules) -> PgResult<()> {
-    let invalid =
-        |text: String| PgError::report(Severity::Fatal, code::INVALID_AUTHORIZATION_SPECIFICATION, text);
-    let user = packet
-        .get("user")
-        .filter(|user| !user.is_empty())
-        .ok_or_else(|| invalid("no PostgreSQL user name specified in startup packet".into()))?;
-    if packet.get("replication").is_some_and(|value| !matches!(value, "false" | "off" | "no" | "0")) {
-        return Err(PgError::unsupported("replication mode"));
-    }
-    let database = packet.get("database").filter(|name| !name.is_empty()).unwrap_or(user);
-    let (host, encryption) = match origin {
-        Origin::Local => ("[local]".to_string(), "no encryption"),
-        Origin::Host { address, tls } => {
-            (address.to_string(), if tls { "SSL encryption" } else { "no encryption" })
-        }
-    };
-    match hba.method(origin, user, database) {
-        Some(Method::Trust) => Ok(()),
-        Some(Method::ScramSha256) => Err(PgError::unsupported("password authentication")),
-        Some(Method::Reject) => Err(invalid(format!(
-            "pg_hba.conf rejects connection for host \"{host}\", user \"{user}\", database \"{database}\", {encryption}"
-        ))),
-        None => Err(invalid(format!(
-            "no pg_hba.conf entry for host \"{host}\", user \"{user}\", database \"{database}\", {encryption}"
-        ))),
-    }
-}
-
-fn start(instance: &Arc<Instance>, packet: StartupPacket, origin: Origin) -> PgResult<Session> {
-    let client_address = match origin {
-        Origin::Local => None,
-        Origin::Host { address, .. } => Some(address),
-    };
-    Session::start(instance, SessionStart { parameters: packet.parameters, client_address })
-}
 
 /// The stream's two halves and what has been read, behind the interface through which long results
 /// leave early and COPY's data are read.
@@ -158,7 +82,8 @@ async fn write<S: AsyncWrite>(
     Ok(())
 }
 
-struct Connection<S> {
+/// One client's connection.
+pub struct Connection<S> {
     output: Output<Link<S>>,
     session: Session,
     instance: Arc<Instance>,
@@ -177,7 +102,8 @@ impl<S> Connection<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    fn new(stream: S, input: BytesMut, session: Session, instance: Arc<Instance>) -> Self {
+    /// A connection whose client has said `input` already.
+    pub fn new(stream: S, input: BytesMut, session: Session, instance: Arc<Instance>) -> Self {
         let (reader, half) = tokio::io::split(stream);
         let mut decode = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
         decode.awaiting_frontend_ssl = false;
@@ -194,7 +120,8 @@ where
         }
     }
 
-    async fn run(mut self) {
+    /// Serves it until it ends.
+    pub async fn run(mut self) {
         self.greet();
         loop {
             match self.round().await {
@@ -240,8 +167,10 @@ where
     async fn read(&mut self) -> PgResult<()> {
         let idle = self.session.idle_timeout_ms().map(Duration::from_millis);
         let limit = idle.unwrap_or(Duration::MAX);
-        let Link { reader, input, woken, .. } = self.output.link();
+        let timeout = tokio::time::sleep(limit);
+        tokio::pin!(timeout);
         loop {
+            let Link { reader, input, woken, .. } = self.output.link();
             tokio::select! {
                 read = reader.read_buf(input) => {
                     return match read.map_err(connection_lost)? {
@@ -249,8 +178,14 @@ where
                         _ => Ok(()),
                     };
                 }
-                () = woken.notified() => self.session.check_while_idle()?,
-                () = tokio::time::sleep(limit), if idle.is_some() => return Err(self.session.idle_timeout_error()),
+                () = woken.notified() => {
+                    self.session.check_while_idle()?;
+                    // Behind half a message there is a client that is about to say more.
+                    if self.output.link().input.is_empty() && self.session.deliver_notifications(&mut self.output) {
+                        self.flush().await?;
+                    }
+                }
+                () = &mut timeout, if idle.is_some() => return Err(self.session.idle_timeout_error()),
             }
         }
     }
@@ -269,6 +204,7 @@ where
     }
 
     fn ready_for_query(&mut self) {
+        self.session.deliver_notifications(&mut self.output);
         for (name, value) in self.session.take_reports() {
             self.output.parameter_status(name, &value);
         }

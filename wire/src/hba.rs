@@ -12,6 +12,8 @@ pub enum Origin {
     Host {
         /// Peer address.
         address: IpAddr,
+        /// Peer port.
+        port: u16,
         /// TLS is on.
         tls: bool,
     },
@@ -95,8 +97,8 @@ impl Rule {
         match (self.kind, origin) {
             (Kind::Local, Origin::Local) => true,
             (Kind::Host, Origin::Host { address, .. })
-            | (Kind::HostSsl, Origin::Host { address, tls: true })
-            | (Kind::HostNoSsl, Origin::Host { address, tls: false }) => self.address.contains(address),
+            | (Kind::HostSsl, Origin::Host { address, tls: true, .. })
+            | (Kind::HostNoSsl, Origin::Host { address, tls: false, .. }) => self.address.contains(address),
             _ => false,
         }
     }
@@ -204,7 +206,11 @@ mod tests {
     #[test]
     fn first_match_wins() {
         let rules = HbaRules::parse(DEFAULT_FILE).expect("the default file is valid");
-        let host = |address: &str| Origin::Host { address: address.parse().expect("an address"), tls: false };
+        let host = |address: &str| Origin::Host {
+            address: address.parse().expect("an address"),
+            port: 1,
+            tls: false,
+        };
         let check = |origin, expect| assert_eq!(rules.method(origin, "u", "d"), expect, "{origin:?}");
         check(Origin::Local, Some(Method::Trust));
         check(host("127.0.0.1"), Some(Method::Trust));
@@ -220,7 +226,7 @@ mod tests {
             "hostssl all bob 10.0.0.0/8 reject\nhost sameuser all 10.0.0.0 255.0.0.0 trust # c\n",
         )
         .expect("valid");
-        let host = |tls| Origin::Host { address: "10.200.0.1".parse().expect("an address"), tls };
+        let host = |tls| Origin::Host { address: "10.200.0.1".parse().expect("an address"), port: 1, tls };
         assert_eq!(rules.method(host(true), "bob", "bob"), Some(Method::Reject));
         assert_eq!(rules.method(host(false), "bob", "bob"), Some(Method::Trust));
         assert_eq!(rules.method(host(false), "bob", "other"), None);

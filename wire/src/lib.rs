@@ -4,11 +4,17 @@
 //! one write (`connection`). See the README beside this crate for what it guards against.
 
 mod connection;
+mod door;
 mod encode;
+mod entry;
 mod frame;
 mod hba;
 mod listener;
+mod sasl;
 mod startup;
+mod tls;
 
+pub use door::{Door, Rules};
 pub use hba::{DEFAULT_FILE as DEFAULT_HBA_FILE, HbaRules, Method, Origin};
 pub use listener::Listeners;
+pub use tls::Tls;

@@ -1,7 +1,8 @@
 //! Sockets: TCP and Unix-domain, accepted until the server is told to stop.
 
-use crate::connection::serve;
-use crate::hba::{HbaRules, Origin};
+use crate::door::Door;
+use crate::entry::serve;
+use crate::hba::Origin;
 use redoubt_session::Instance;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -41,15 +42,15 @@ impl Listeners {
 
     /// Accepts connections, each served by a task of its own, until `stop` completes. The socket
     /// files are removed then.
-    pub async fn serve(self, instance: Arc<Instance>, hba: Arc<HbaRules>, stop: impl Future<Output = ()>) {
+    pub async fn serve(self, instance: Arc<Instance>, door: Arc<Door>, stop: impl Future<Output = ()>) {
         let mut tasks = tokio::task::JoinSet::new();
         for listener in self.tcp {
-            tasks.spawn(accept_tcp(listener, instance.clone(), hba.clone()));
+            tasks.spawn(accept_tcp(listener, instance.clone(), door.clone()));
         }
         let mut paths = Vec::new();
         for (listener, path) in self.unix {
             paths.push(path);
-            tasks.spawn(accept_unix(listener, instance.clone(), hba.clone()));
+            tasks.spawn(accept_unix(listener, instance.clone(), door.clone()));
         }
         stop.await;
         tasks.shutdown().await;
@@ -75,26 +76,26 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn accept_tcp(listener: TcpListener, instance: Arc<Instance>, hba: Arc<HbaRules>) {
+async fn accept_tcp(listener: TcpListener, instance: Arc<Instance>, door: Arc<Door>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY was refused");
                 }
-                let origin = Origin::Host { address: peer.ip(), tls: false };
-                tokio::spawn(serve(stream, origin, instance.clone(), hba.clone()));
+                let origin = Origin::Host { address: peer.ip(), port: peer.port(), tls: false };
+                tokio::spawn(serve(stream, origin, instance.clone(), door.clone()));
             }
             Err(error) => pause_after(error).await,
         }
     }
 }
 
-async fn accept_unix(listener: UnixListener, instance: Arc<Instance>, hba: Arc<HbaRules>) {
+async fn accept_unix(listener: UnixListener, instance: Arc<Instance>, door: Arc<Door>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve(stream, Origin::Local, instance.clone(), hba.clone()));
+                tokio::spawn(serve(stream, Origin::Local, instance.clone(), door.clone()));
             }
             Err(error) => pause_after(error).await,
         }

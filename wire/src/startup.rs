@@ -28,8 +28,21 @@ pub enum Opening {
         /// Its secret.
         secret: i32,
     },
+    /// Encryption, which the client has been promised.
+    Tls,
     /// The client left, or only probed the port.
     Gone,
+}
+
+/// Whether a client may ask for encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// It gets it.
+    Offered,
+    /// It is told that there is none.
+    Refused,
+    /// It has it already, and asks for it once too often.
+    Done,
 }
 
 /// A version 3 startup packet.
@@ -48,13 +61,13 @@ impl StartupPacket {
     }
 }
 
-/// Reads packets until one opens a session, cancels one, or the client goes. SSL and GSS requests
-/// are answered with `N`: this server has no certificate configured.
-pub async fn open<S>(stream: &mut S, buffer: &mut BytesMut) -> PgResult<Opening>
+/// Reads packets until one opens a session, cancels one, asks for encryption and may have it, or the client
+/// goes. GSS requests, and SSL requests without a certificate, are answered with `N`.
+pub async fn open<S>(stream: &mut S, buffer: &mut BytesMut, encryption: Encryption) -> PgResult<Opening>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut ssl_asked, mut gss_asked) = (false, false);
+    let (mut ssl_asked, mut gss_asked) = (encryption == Encryption::Done, encryption == Encryption::Done);
     loop {
         let Some(packet) = read_packet(stream, buffer).await? else { return Ok(Opening::Gone) };
         match u32::from_be_bytes([packet[0], packet[1], packet[2], packet[3]]) {
@@ -68,7 +81,11 @@ where
                     let what = if request == SSL_CODE { "SSL" } else { "GSSAPI encryption" };
                     return Err(violation(&format!("received unencrypted data after {what} request")));
                 }
-                stream.write_all(b"N").await.map_err(connection_lost)?;
+                let yes = request == SSL_CODE && encryption == Encryption::Offered;
+                stream.write_all(if yes { b"S" } else { b"N" }).await.map_err(connection_lost)?;
+                if yes {
+                    return Ok(Opening::Tls);
+                }
             }
             version => return parse_startup(version, &packet[4..]).map(Opening::Start),
         }
@@ -153,11 +170,16 @@ mod tests {
 
     /// A stream that has been closed for writing by the client after `input`.
     async fn open_with(input: &[u8]) -> (Result<Opening, String>, Vec<u8>) {
+        open_under(input, Encryption::Refused).await
+    }
+
+    async fn open_under(input: &[u8], encryption: Encryption) -> (Result<Opening, String>, Vec<u8>) {
         let (mut client, mut server) = tokio::io::duplex(64 * 1024);
         client.write_all(input).await.expect("the pipe holds the input");
         client.shutdown().await.expect("shutdown");
-        let result =
-            open(&mut server, &mut BytesMut::new()).await.map_err(|error| error.message().to_string());
+        let result = open(&mut server, &mut BytesMut::new(), encryption)
+            .await
+            .map_err(|error| error.message().to_string());
         drop(server);
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await.expect("the pipe reads");
@@ -192,9 +214,19 @@ mod tests {
     async fn plaintext_behind_ssl_request_is_refused() {
         let mut bytes = packet(SSL_CODE, b"");
         bytes.extend(packet(196_608, b"user\0bob\0\0"));
-        let (opening, answer) = open_with(&bytes).await;
-        assert_eq!(opening, Err("received unencrypted data after SSL request".to_string()));
-        assert_eq!(answer, b"");
+        for encryption in [Encryption::Refused, Encryption::Offered] {
+            let (opening, answer) = open_under(&bytes, encryption).await;
+            assert_eq!(opening, Err("received unencrypted data after SSL request".to_string()));
+            assert_eq!(answer, b"");
+        }
+    }
+
+    #[tokio::test]
+    async fn encryption_is_promised_once() {
+        let request = packet(SSL_CODE, b"");
+        assert_eq!(open_under(&request, Encryption::Offered).await, (Ok(Opening::Tls), b"S".to_vec()));
+        let (opening, answer) = open_under(&request, Encryption::Done).await;
+        assert_eq!((opening, answer), (Err("unsupported frontend protocol".to_string()), Vec::new()));
     }
 
     #[tokio::test]

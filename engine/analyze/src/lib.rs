@@ -74,3 +74,4 @@ pub use statement::{AnalyzeContext, analyze_statement, resolve_collation, resolv
 pub use target::index_column_name;
 pub use updatable_view::{is_updatable_view, not_updatable};
 pub use variables::{VariableName, VariableNames};
+pub use view::without_position;

@@ -58,8 +58,8 @@ impl Analyzer<'_> {
     }
 }
 
-/// The same error without its position.
-pub(crate) fn without_position(error: PgError) -> PgError {
+/// The same error without its position, which is one in another text than the client's statement.
+pub fn without_position(error: PgError) -> PgError {
     let fields = error.fields().clone();
     let mut plain = PgError::report(fields.severity, fields.code, fields.message);
     if let Some(detail) = fields.detail {

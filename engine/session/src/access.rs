@@ -18,7 +18,7 @@ pub(crate) const PG_TEMP: &str = "pg_temp";
 
 /// Everything that a statement reads through; borrowed from the session while it runs.
 pub(crate) struct Access<'a> {
-    session: &'a Session,
+    pub(crate) session: &'a Session,
     store: PageStore<'a>,
     /// Rows are read as of this.
     pub snapshot: Snapshot,

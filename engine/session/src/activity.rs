@@ -1,6 +1,6 @@
 //! What a session is doing, as other sessions see it (`pg_stat_activity`).
 
-use crate::session::Session;
+use crate::session::{EncryptionFacts, Session};
 use crate::settings::Parameter;
 use parking_lot::Mutex;
 use redoubt_functions::{Oid, timestamp};
@@ -42,7 +42,8 @@ pub(crate) struct Activity {
     /// It is no client's, but looks after tables.
     pub automatic: bool,
     pub application_name: String,
-    pub client_address: Option<IpAddr>,
+    pub client_address: Option<(IpAddr, u16)>,
+    pub encryption: Option<EncryptionFacts>,
     pub session_start_us: i64,
     pub transaction_start_us: i64,
     pub query_start_us: i64,
@@ -59,6 +60,7 @@ impl Default for Activity {
             automatic: false,
             application_name: String::new(),
             client_address: None,
+            encryption: None,
             session_start_us: 0,
             transaction_start_us: 0,
             query_start_us: 0,
@@ -74,11 +76,12 @@ pub(crate) type SharedActivity = Arc<Mutex<Activity>>;
 
 impl Session {
     /// The session exists.
-    pub(crate) fn report_start(&self) {
+    pub(crate) fn report_start(&self, encryption: Option<EncryptionFacts>) {
         let mut row = self.registration.activity.lock();
         row.database = self.facts.database;
         row.user = self.facts.user_oid;
         row.client_address = self.facts.client_address;
+        row.encryption = encryption;
         row.session_start_us = self.facts.statement_timestamp_us;
         row.state_change_us = self.facts.statement_timestamp_us;
         row.application_name.push_str(self.settings.text(Parameter::ApplicationName));

@@ -5,6 +5,7 @@ use crate::client::{Client, Format, OutputColumn};
 use crate::options::option_boolean;
 use crate::run::{Planned, fetch};
 use crate::session::Session;
+use crate::settings::Parameter;
 use redoubt_analyze::Params;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::Execution;
@@ -28,10 +29,12 @@ impl Session {
         let options = options(&statement.options)?;
         self.ensure_transaction()?;
         let started = Instant::now();
-        let planned = self.explained_plan(&statement.statement.kind, options.analyze)?;
+        let (planned, params) = self.explained_plan(&statement.statement.kind, options.analyze)?;
         let planning_ms = milliseconds(started);
-        let measured =
-            if options.analyze { Some(self.measure(&planned, options.shown.timing, client)?) } else { None };
+        let measured = match options.analyze {
+            true => Some(self.measure(&planned, &params, options.shown.timing, client)?),
+            false => None,
+        };
         let settings = if options.settings { self.changed_planner_settings() } else { Vec::new() };
         let access = Access::current(self)?;
         let env = access.env();
@@ -46,11 +49,23 @@ impl Session {
         Ok(())
     }
 
-    /// The plan of what is explained.
-    fn explained_plan(&mut self, statement: &StatementKind, analyze: bool) -> PgResult<Planned> {
+    /// The plan of what is explained, and the values of its parameters.
+    fn explained_plan(
+        &mut self,
+        statement: &StatementKind,
+        analyze: bool,
+    ) -> PgResult<(Planned, Vec<Datum>)> {
         let dml: DmlStatement = match statement {
             StatementKind::Utility(utility) => match &**utility {
-                UtilityStatement::DeclareCursor(declare) => DmlStatement::Select(declare.query.clone()),
+                UtilityStatement::Execute(execute) => {
+                    let (prepared, _, params) = self.bind_execute(execute)?;
+                    return Ok((self.plan_with_values(&prepared, &params)?, params));
+                }
+                UtilityStatement::DeclareCursor(declare) => {
+                    let fraction = self.settings.real(Parameter::CursorTupleFraction);
+                    let dml = DmlStatement::Select(declare.query.clone());
+                    return Ok((self.plan_part(&dml, &Params::fixed(Vec::new()), fraction)?, Vec::new()));
+                }
                 // What is shown is the query; nothing is made.
                 UtilityStatement::CreateTableAs(CreateTableAs {
                     source: CreateTableAsSource::Query(query),
@@ -62,13 +77,19 @@ impl Session {
                 .as_dml()
                 .ok_or_else(|| PgError::internal("a statement is either planned or a utility"))?,
         };
-        self.plan(&dml, &Params::fixed(Vec::new()))
+        Ok((self.plan(&dml, &Params::fixed(Vec::new()))?, Vec::new()))
     }
 
     /// Runs the plan and throws its rows away.
-    fn measure(&self, planned: &Planned, timing: bool, client: &mut dyn Client) -> PgResult<Measurements> {
+    fn measure(
+        &self,
+        planned: &Planned,
+        params: &[Datum],
+        timing: bool,
+        client: &mut dyn Client,
+    ) -> PgResult<Measurements> {
         let access = Access::current(self)?;
-        let mut execution = Execution::measured(planned.plan.clone(), &[], timing);
+        let mut execution = Execution::measured(planned.plan.clone(), params, timing);
         let started = Instant::now();
         let run = || fetch(self, &access, &mut execution, None, u64::MAX, client);
         redoubt_buffer::blocking(run)?;

@@ -11,23 +11,30 @@ use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::Execution;
 use redoubt_functions::{Datum, Oid, io};
 use redoubt_plan::range::RangeKind;
-use redoubt_sql::tree::{DmlStatement, Statement, StatementKind};
+use redoubt_sql::tree::{DmlStatement, Statement, StatementKind, UtilityStatement};
 use redoubt_txn::Snapshot;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A prepared statement.
 pub(crate) struct Prepared {
-    text: Arc<str>,
+    pub(crate) text: Arc<str>,
     /// `None` for an empty text.
-    statement: Option<Statement>,
-    dml: Option<DmlStatement>,
+    pub(crate) statement: Option<Statement>,
+    pub(crate) dml: Option<DmlStatement>,
     /// Types that the client declared; 0 leaves one to be found out.
     declared: Vec<Oid>,
     /// The plan, and when it is good.
     planned: parking_lot::Mutex<Option<CachedPlan>>,
     /// What Describe tells: fixed when the statement is prepared.
-    param_types: Arc<[Oid]>,
-    columns: Arc<[OutputColumn]>,
+    pub(crate) param_types: Arc<[Oid]>,
+    pub(crate) columns: Arc<[OutputColumn]>,
+    /// When it was prepared, microseconds since 2000-01-01 UTC.
+    pub(crate) prepared_us: i64,
+    /// By PREPARE, not by a Parse message.
+    pub(crate) from_sql: bool,
+    /// How often it has been run.
+    pub(crate) runs: AtomicU64,
 }
 
 /// A bound statement, running or about to.
@@ -36,6 +43,8 @@ pub(crate) struct Portal {
     planned: Option<Planned>,
     params: Vec<Datum>,
     columns: Arc<[OutputColumn]>,
+    /// Formats that Bind asked for.
+    formats: Box<[i16]>,
     /// Made by the first Execute, kept while rows are left.
     running: Option<(Execution, Snapshot)>,
     finished: bool,
@@ -61,7 +70,7 @@ impl Session {
     /// After any error the client has been told, and the connection skips to Sync.
     pub fn parse(&mut self, name: &str, text: &str, types: &[Oid], client: &mut dyn Client) -> PgResult<()> {
         self.begin_message();
-        let result = self.prepare(name, text, types);
+        let result = self.start_statement_timer().and_then(|()| self.prepare(name, text, types));
         if result.is_ok() {
             client.parse_complete();
         }
@@ -74,7 +83,21 @@ impl Session {
             let message = "cannot insert multiple commands into a prepared statement";
             return Err(PgError::new(code::SYNTAX_ERROR, message));
         }
-        let statement = statements.pop();
+        self.keep_prepared(name, text, statements.pop(), types, false)
+    }
+
+    /// Prepares a statement under a name.
+    ///
+    /// # Errors
+    /// `42P05` when there is one of this name, and what is wrong with the statement.
+    pub(crate) fn keep_prepared(
+        &mut self,
+        name: &str,
+        text: &str,
+        statement: Option<Statement>,
+        types: &[Oid],
+        from_sql: bool,
+    ) -> PgResult<()> {
         if !name.is_empty() && self.prepared.contains_key(name) {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(PgError::new(code::DUPLICATE_PSTATEMENT, message));
@@ -88,6 +111,9 @@ impl Session {
             planned: parking_lot::Mutex::default(),
             param_types: Arc::from([]),
             columns: Arc::from([]),
+            prepared_us: self.facts.statement_timestamp_us,
+            from_sql,
+            runs: AtomicU64::new(0),
         };
         if prepared.dml.is_some() {
             self.block.check_not_failed()?;
@@ -113,6 +139,38 @@ impl Session {
         Ok(planned)
     }
 
+    /// The plan to run a statement by.
+    ///
+    /// # Errors
+    /// `0A000` when its columns are no longer those that the client was told.
+    pub(crate) fn planned_again(&self, prepared: &Prepared) -> PgResult<Planned> {
+        let planned = self.planned(prepared)?;
+        let same = planned.columns.len() == prepared.columns.len()
+            && planned.columns.iter().zip(prepared.columns.iter()).all(|(now, told)| {
+                (now.type_oid, now.typmod) == (told.type_oid, told.typmod) && now.name == told.name
+            });
+        if same {
+            return Ok(planned);
+        }
+        Err(PgError::new(code::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"))
+    }
+
+    /// Tells a simple query's client the columns of the rows to follow; gives them as the client wants them
+    /// sent. In the extended protocol Describe has told them, and Bind has said in which formats.
+    pub(crate) fn announce(
+        &self,
+        columns: &Arc<[OutputColumn]>,
+        client: &mut dyn Client,
+    ) -> PgResult<Arc<[OutputColumn]>> {
+        match &self.portal_formats {
+            Some(formats) => with_formats(columns, formats),
+            None => {
+                client.row_description(columns);
+                Ok(columns.clone())
+            }
+        }
+    }
+
     /// Bind: gives a statement its parameters, as a portal.
     ///
     /// # Errors
@@ -127,7 +185,9 @@ impl Session {
         client: &mut dyn Client,
     ) -> PgResult<()> {
         let text = self.prepared.get(statement).map_or_else(|| "".into(), |prepared| prepared.text.clone());
-        let result = self.make_portal(portal, statement, formats, values, result_formats);
+        let started = self.start_statement_timer();
+        let result =
+            started.and_then(|()| self.make_portal(portal, statement, formats, values, result_formats));
         if result.is_ok() {
             client.bind_complete();
         }
@@ -164,6 +224,7 @@ impl Session {
         }
         let mut bound = Portal {
             columns: with_formats(&prepared.columns, result_formats)?,
+            formats: result_formats.into(),
             planned: None,
             params: Vec::with_capacity(values.len()),
             running: None,
@@ -173,15 +234,7 @@ impl Session {
         if prepared.dml.is_some() {
             self.block.check_not_failed()?;
             self.ensure_transaction()?;
-            let planned = self.planned(&prepared)?;
-            let same = planned.columns.len() == prepared.columns.len()
-                && planned.columns.iter().zip(prepared.columns.iter()).all(|(a, b)| a.type_oid == b.type_oid);
-            if !same {
-                return Err(PgError::new(
-                    code::FEATURE_NOT_SUPPORTED,
-                    "cached plan must not change result type",
-                ));
-            }
+            let planned = self.planned_again(&prepared)?;
             bound.params = self.read_params(&prepared.param_types, formats, values)?;
             bound.planned = Some(planned);
         }
@@ -224,13 +277,24 @@ impl Session {
     /// # Errors
     /// As [`Session::parse`].
     pub fn describe_statement(&mut self, name: &str, client: &mut dyn Client) -> PgResult<()> {
-        match self.find_prepared(name) {
-            Ok(prepared) => {
-                client.parameter_description(&prepared.param_types);
-                describe_columns(&prepared, &prepared.columns, client);
-                Ok(())
-            }
-            Err(error) => self.settle_extended(Err(error), "", client),
+        let described = self.find_prepared(name).and_then(|prepared| {
+            let utility_columns = self.columns_of_utility(&prepared)?;
+            client.parameter_description(&prepared.param_types);
+            describe_columns(&prepared, utility_columns.as_deref().unwrap_or(&prepared.columns), client);
+            Ok(())
+        });
+        self.settle_extended(described, "", client)
+    }
+
+    /// The columns of a statement that runs another: they are known only now.
+    fn columns_of_utility(&self, prepared: &Prepared) -> PgResult<Option<Arc<[OutputColumn]>>> {
+        match &prepared.statement {
+            Some(Statement { kind: StatementKind::Utility(utility), .. }) => match &**utility {
+                UtilityStatement::Execute(execute) => self.columns_of_execute(execute),
+                UtilityStatement::Fetch(fetch) => self.columns_of_fetch(fetch),
+                _ => Ok(None),
+            },
+            _ => Ok(None),
         }
     }
 
@@ -239,13 +303,15 @@ impl Session {
     /// # Errors
     /// As [`Session::parse`].
     pub fn describe_portal(&mut self, name: &str, client: &mut dyn Client) -> PgResult<()> {
-        match self.portals.get(name) {
-            Some(portal) => {
-                describe_columns(&portal.prepared, &portal.columns, client);
+        let described = match self.portals.get(name) {
+            None => Err(no_portal(name)),
+            Some(portal) => self.columns_of_utility(&portal.prepared).and_then(|columns| {
+                let columns = columns.map(|columns| with_formats(&columns, &portal.formats)).transpose()?;
+                describe_columns(&portal.prepared, columns.as_deref().unwrap_or(&portal.columns), client);
                 Ok(())
-            }
-            None => self.settle_extended(Err(no_portal(name)), "", client),
-        }
+            }),
+        };
+        self.settle_extended(described, "", client)
     }
 
     /// Execute: up to `limit` rows of a portal, all if it is 0.
@@ -259,7 +325,10 @@ impl Session {
         };
         let text = portal.prepared.text.clone();
         self.report_running(&text);
-        let result = self.run_portal(&mut portal, if limit == 0 { u64::MAX } else { limit }, client);
+        let started = self.start_statement_timer();
+        let limit = if limit == 0 { u64::MAX } else { limit };
+        let result = started.and_then(|()| self.run_portal(&mut portal, limit, client));
+        self.stop_statement_timer();
         if result.is_ok() && self.txn.is_some() {
             self.portals.insert(name.to_string(), portal);
         }
@@ -274,8 +343,11 @@ impl Session {
             return Ok(());
         };
         if let StatementKind::Utility(utility) = &statement.kind {
-            let tag = self.run_utility(utility, client)?;
             let text = portal.prepared.text.clone();
+            self.portal_formats = Some(portal.formats.clone());
+            let tag = self.run_utility(utility, &text, client);
+            self.portal_formats = None;
+            let tag = tag?;
             self.send_notices(client, &text);
             self.complete(&tag, client);
             return Ok(());
@@ -290,7 +362,10 @@ impl Session {
         }
         let (mut execution, snapshot) = match portal.running.take() {
             Some(running) => running,
-            None => (Execution::new(planned.plan.clone(), &portal.params), self.txn().statement_snapshot()?),
+            None => {
+                portal.prepared.runs.fetch_add(1, Ordering::Relaxed);
+                (Execution::new(planned.plan.clone(), &portal.params), self.txn().statement_snapshot()?)
+            }
         };
         let access = Access::new(self, snapshot.clone())?;
         let (rows, more) = fetch(self, &access, &mut execution, Some(&portal.columns[..]), limit, client)?;
@@ -330,6 +405,7 @@ impl Session {
     /// # Errors
     /// Fatal ones only.
     pub fn sync(&mut self, client: &mut dyn Client) -> PgResult<()> {
+        self.stop_statement_timer();
         let result = self.finish_implicit(client);
         self.settle(result, "", client)
     }
@@ -337,6 +413,9 @@ impl Session {
     /// As [`Session::settle`], but an error comes back, so that the connection skips to Sync.
     fn settle_extended(&mut self, result: PgResult<()>, text: &str, client: &mut dyn Client) -> PgResult<()> {
         let failed = result.as_ref().err().cloned();
+        if failed.is_some() {
+            self.stop_statement_timer();
+        }
         self.settle(result, text, client)?;
         match failed {
             Some(error) => Err(error),
@@ -344,15 +423,8 @@ impl Session {
         }
     }
 
-    fn find_prepared(&self, name: &str) -> PgResult<Arc<Prepared>> {
-        self.prepared.get(name).cloned().ok_or_else(|| {
-            let message = if name.is_empty() {
-                "unnamed prepared statement does not exist".to_string()
-            } else {
-                format!("prepared statement \"{name}\" does not exist")
-            };
-            PgError::new(code::INVALID_SQL_STATEMENT_NAME, message)
-        })
+    pub(crate) fn find_prepared(&self, name: &str) -> PgResult<Arc<Prepared>> {
+        self.prepared.get(name).cloned().ok_or_else(|| crate::prepared::missing(name))
     }
 
     /// Whether a failed block's end is all that is left.
@@ -368,9 +440,12 @@ fn no_portal(name: &str) -> PgError {
 fn describe_columns(prepared: &Prepared, columns: &[OutputColumn], client: &mut dyn Client) {
     let selects = matches!(&prepared.dml, Some(DmlStatement::Select(_)));
     match &prepared.statement {
-        Some(Statement { kind: StatementKind::Utility(utility), .. }) => {
-            crate::utility::describe(utility, client)
-        }
+        Some(Statement { kind: StatementKind::Utility(utility), .. }) => match &**utility {
+            UtilityStatement::Execute(_) | UtilityStatement::Fetch(_) if !columns.is_empty() => {
+                client.row_description(columns);
+            }
+            utility => crate::utility::describe(utility, client),
+        },
         _ if selects || !columns.is_empty() => client.row_description(columns),
         _ => client.no_data(),
     }

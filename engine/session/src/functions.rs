@@ -65,12 +65,12 @@ pub(crate) type Family = &'static [(&'static str, ScalarFn)];
 pub(crate) type SetFamily = &'static [(&'static str, SrfFn)];
 
 /// The columns of a set-returning function's rows.
-fn columns(names_and_types: &[(&str, Oid)]) -> TupleDesc {
+pub(crate) fn columns(names_and_types: &[(&str, Oid)]) -> TupleDesc {
     TupleDesc::new(names_and_types.iter().map(|(name, oid)| Attribute::new(*name, *oid)).collect::<Vec<_>>())
 }
 
 /// One row of a set-returning function.
-fn row(desc: &TupleDesc, fields: Vec<Datum>) -> Datum {
+pub(crate) fn row(desc: &TupleDesc, fields: Vec<Datum>) -> Datum {
     assert_eq!(desc.len(), fields.len(), "a row has a value for each column");
     Datum::Record(Arc::new(RecordValue {
         type_oid: types::RECORD,
@@ -80,7 +80,7 @@ fn row(desc: &TupleDesc, fields: Vec<Datum>) -> Datum {
 }
 
 /// Rows that are all there.
-fn all_rows(rows: Vec<Datum>) -> Rows {
+pub(crate) fn all_rows(rows: Vec<Datum>) -> Rows {
     Box::new(rows.into_iter().map(Ok))
 }
 
@@ -101,6 +101,8 @@ static FAMILIES: &[Family] = &[
     sizes::BUILTINS,
     statistics::BUILTINS,
     visibility::BUILTINS,
+    crate::advisory::BUILTINS,
+    crate::notify::BUILTINS,
     crate::sequence_functions::BUILTINS,
     crate::waiting::WAITING,
     crate::routine::HANDLERS,
@@ -113,6 +115,9 @@ static SET_FAMILIES: &[SetFamily] = &[
     privileges::SETS,
     statistics::SETS,
     crate::routine::SET_HANDLERS,
+    crate::cursor::SETS,
+    crate::notify::SETS,
+    crate::prepared::SETS,
 ];
 
 static BY_NAME: LazyLock<FxHashMap<&'static str, ScalarFn>> =

@@ -2,10 +2,12 @@
 
 use crate::activity::{Activity, SharedActivity};
 use crate::measures::Measures;
+use crate::notify::Notifications;
 use crate::settings::{Parameter, Settings};
 use crate::temporary::TemporaryNumbers;
+use crate::timekeeper::Timekeeper;
 use crate::vacuum::{Autovacuum, TableCounters};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
 use redoubt_access::Engine;
 use redoubt_catalog::Catalog;
 use redoubt_error::{PgError, PgResult, Severity, code};
@@ -15,7 +17,7 @@ use redoubt_txn::{Interrupt, Interrupts};
 use rustc_hash::FxHashMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The durable end of the log, waited for without blocking a thread.
@@ -31,7 +33,7 @@ pub struct Instance {
     pub(crate) engine: Arc<Engine>,
     pub(crate) catalog: Arc<Catalog>,
     durability: Box<dyn Durability>,
-    settings: Settings,
+    settings: RwLock<Arc<Settings>>,
     sessions: Mutex<FxHashMap<i32, Registered>>,
     /// Some session has left the register.
     session_left: Condvar,
@@ -44,7 +46,17 @@ pub struct Instance {
     pub(crate) measures: Measures,
     /// Who has which temporary schema.
     pub(crate) temporary_numbers: TemporaryNumbers,
+    pub(crate) notifications: Notifications,
+    pub(crate) timekeeper: Timekeeper,
+    /// Makes up the salts of users that there are not.
+    pub(crate) mock_key: [u8; 32],
+    /// How often the configuration has been read again: sessions that have seen fewer adopt it.
+    reloads: AtomicU32,
+    reload: Mutex<Option<Reload>>,
 }
+
+/// Reads the configuration again and puts it into effect; the server's log says how it went.
+type Reload = Box<dyn Fn(&Instance) + Send + Sync>;
 
 /// A session as others see it.
 struct Registered {
@@ -72,6 +84,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        self.instance.notifications.forget(self.process_id);
         self.instance.sessions.lock().remove(&self.process_id);
         self.instance.session_left.notify_all();
     }
@@ -90,7 +103,7 @@ impl Instance {
             engine,
             catalog,
             durability,
-            settings,
+            settings: RwLock::new(Arc::new(settings)),
             sessions: Mutex::default(),
             session_left: Condvar::new(),
             next_process_id: AtomicI32::new(1),
@@ -100,17 +113,50 @@ impl Instance {
             autovacuum: Arc::default(),
             measures: Measures::new(),
             temporary_numbers: TemporaryNumbers::default(),
+            notifications: Notifications::default(),
+            timekeeper: Timekeeper::default(),
+            mock_key: random_key(),
+            reloads: AtomicU32::new(0),
+            reload: Mutex::new(None),
         })
     }
 
     /// The settings that new sessions start with.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.read().clone()
+    }
+
+    /// What `pg_reload_conf` does.
+    pub fn on_reload(&self, reload: impl Fn(&Instance) + Send + Sync + 'static) {
+        *self.reload.lock() = Some(Box::new(reload));
+    }
+
+    /// Reads the configuration again, if there is one to read.
+    pub fn reload(&self) {
+        if let Some(reload) = &*self.reload.lock() {
+            reload(self);
+        }
+    }
+
+    /// Puts settings read again into effect: for new sessions, and for the others before their next statement.
+    /// Gives the names of those that keep their values until the server starts again.
+    pub fn adopt_settings(&self, new: &Settings) -> Vec<&'static str> {
+        let mut settings = self.settings.write();
+        let mut adopted = (**settings).clone();
+        let refused = adopted.adopt(new);
+        *settings = Arc::new(adopted);
+        self.reloads.fetch_add(1, Ordering::Release);
+        refused
+    }
+
+    /// How often the configuration has been read again.
+    pub(crate) fn reloads(&self) -> u32 {
+        self.reloads.load(Ordering::Acquire)
     }
 
     /// `authentication_timeout`, in seconds.
     pub fn authentication_timeout_s(&self) -> u64 {
-        self.settings.int(Parameter::AuthenticationTimeout) as u64
+        self.settings.read().int(Parameter::AuthenticationTimeout) as u64
     }
 
     /// Waits until the volume is durable up to `lsn`.
@@ -160,6 +206,15 @@ impl Instance {
         }
         raise(session, interrupt);
         true
+    }
+
+    /// Makes a session that waits for its client look at what there is for it.
+    pub(crate) fn wake(&self, process_id: i32) {
+        if let Some(session) = self.sessions.lock().get(&process_id)
+            && let Some(wake) = session.waker.lock().as_ref()
+        {
+            wake();
+        }
     }
 
     /// Ends all sessions and admits no more.
@@ -238,8 +293,8 @@ impl Instance {
             return fatal(code::CANNOT_CONNECT_NOW, "the database system is shutting down");
         }
         let mut sessions = self.sessions.lock();
-        let limit = self.settings.int(Parameter::MaxConnections) as usize;
-        let reserved = self.settings.int(Parameter::SuperuserReservedConnections) as usize;
+        let limit = self.settings.read().int(Parameter::MaxConnections) as usize;
+        let reserved = self.settings.read().int(Parameter::SuperuserReservedConnections) as usize;
         if sessions.len() >= limit {
             return fatal(code::TOO_MANY_CONNECTIONS, "sorry, too many clients already");
         }
@@ -270,6 +325,12 @@ impl Instance {
         sessions.insert(process_id, registered);
         Ok(Registration { instance: self.clone(), process_id, secret, activity, waker })
     }
+}
+
+fn random_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).expect("the operating system provides randomness");
+    key
 }
 
 fn raise(session: &Registered, interrupt: Interrupt) {

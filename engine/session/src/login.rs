@@ -2,12 +2,13 @@
 
 use crate::ddl::database_lock;
 use crate::instance::{Instance, Registration};
+use crate::scram::{ITERATIONS, KEY_BYTES, Verifier};
 use crate::settings::{Settings, Source};
 use redoubt_catalog::acl::{AclObject, Privileges};
 use redoubt_catalog::rows::{PgDatabase, PgDbRoleSetting};
 use redoubt_catalog::{CatalogView, PageStore, index_oids as index};
 use redoubt_error::{PgError, PgResult, Severity, SqlState, code};
-use redoubt_functions::{Datum, Oid};
+use redoubt_functions::{Datum, Oid, timestamp};
 use redoubt_txn::{Backend, Isolation, LockMode, LockWait, Txn};
 use std::sync::Arc;
 
@@ -155,30 +156,63 @@ fn with_catalog<R>(
     read(session.view_of(&store, snapshot.lsn()))
 }
 
+/// What a client must prove to know, to log in as somebody.
+pub struct LoginSecret {
+    /// What its proof is checked against.
+    pub verifier: Verifier,
+    /// Why no proof is good enough, in words for the log: the client must not learn it.
+    pub doomed: Option<&'static str>,
+}
+
+impl Instance {
+    /// What a client must prove to know. For a user without a valid password, or no user at all, it is a made-up
+    /// secret that nobody can prove to know, the same each time, so that the two cannot be told apart.
+    ///
+    /// # Errors
+    /// Those of reading the catalogs.
+    pub fn login_secret(&self, user: &str) -> PgResult<LoginSecret> {
+        let role = read_shared(self, |catalog| catalog.role_by_name(user))?;
+        let doomed = |reason| Ok(LoginSecret { verifier: self.mock_verifier(user), doomed: Some(reason) });
+        let Some(role) = role else { return doomed("the role does not exist") };
+        let Some(stored) = &role.rolpassword else { return doomed("the role has no password") };
+        let Some(verifier) = Verifier::parse(stored) else {
+            return doomed("the role's password is not a SCRAM-SHA-256 verifier");
+        };
+        let expired = role.rolvaliduntil.is_some_and(|until_us| until_us < timestamp::now_us());
+        Ok(LoginSecret { verifier, doomed: expired.then_some("the role's password has expired") })
+    }
+
+    fn mock_verifier(&self, user: &str) -> Verifier {
+        let salt =
+            crate::scram::hmac(&self.mock_key, &[user.as_bytes()])[..crate::scram::SALT_BYTES].to_vec();
+        let (stored_key, server_key) = ([0; KEY_BYTES], [0; KEY_BYTES]);
+        Verifier { iterations: ITERATIONS, salt, stored_key, server_key }
+    }
+}
+
 /// The name of a database, by the shared catalogs; `None` if there is none that takes connections.
 pub(crate) fn database_name(instance: &Instance, database: Oid) -> PgResult<Option<Arc<str>>> {
+    let row = read_shared(instance, |catalog| catalog.database_by_oid(database))?;
+    Ok(row.filter(|row| row.datallowconn).map(|row| row.datname.clone()))
+}
+
+/// Reads the shared catalogs where there is no session.
+fn read_shared<T>(instance: &Instance, read: impl FnOnce(CatalogView<'_>) -> PgResult<T>) -> PgResult<T> {
     let backend = instance.engine.txns().connect(0);
-    let name = (|| {
+    let result = (|| {
         let txn = instance.engine.txns().begin(&backend, Isolation::ReadCommitted);
-        let row = with_catalog(instance, &txn, |catalog| catalog.database_by_oid(database))?;
-        Ok(row.filter(|row| row.datallowconn).map(|row| row.datname.clone()))
+        with_catalog(instance, &txn, read)
     })();
     instance.engine.txns().disconnect(&backend);
-    name
+    result
 }
 
 /// The name of a role, and those of all databases that take connections.
 pub(crate) fn databases(instance: &Instance, role: Oid) -> PgResult<(Arc<str>, Vec<Arc<str>>)> {
-    let backend = instance.engine.txns().connect(0);
-    let names = (|| {
-        let txn = instance.engine.txns().begin(&backend, Isolation::ReadCommitted);
-        with_catalog(instance, &txn, |catalog| {
-            let role: Arc<str> =
-                catalog.role_by_oid(role)?.map_or_else(|| "".into(), |row| row.rolname.clone());
-            let rows = catalog.scan::<PgDatabase>()?;
-            Ok((role, rows.into_iter().filter(|row| row.datallowconn).map(|row| row.datname).collect()))
-        })
-    })();
-    instance.engine.txns().disconnect(&backend);
-    names
+    read_shared(instance, |catalog| {
+        let role: Arc<str> =
+            catalog.role_by_oid(role)?.map_or_else(|| "".into(), |row| row.rolname.clone());
+        let rows = catalog.scan::<PgDatabase>()?;
+        Ok((role, rows.into_iter().filter(|row| row.datallowconn).map(|row| row.datname).collect()))
+    })
 }

@@ -10,6 +10,7 @@ use redoubt_analyze::{AnalyzeContext, Params, analyze_statement};
 use redoubt_error::{PgError, PgResult};
 use redoubt_exec::{ExecContext, Execution, Storage};
 use redoubt_functions::{Datum, Oid};
+use redoubt_plan::facts::PlannerContext;
 use redoubt_plan::node::{NodeKind, Plan};
 use redoubt_plan::range::RangeKind;
 use redoubt_sql::tree::DmlStatement;
@@ -34,7 +35,20 @@ const LONG_STATEMENT_COST: f64 = 10_000.0;
 impl Session {
     /// Plans a statement and locks its tables. The session must be in a transaction.
     pub(crate) fn plan(&self, statement: &DmlStatement, params: &Params) -> PgResult<Planned> {
-        self.plan_locked(|| Access::current(self), |access| self.plan_under(access, statement, params))
+        self.plan_part(statement, params, 0.0)
+    }
+
+    /// As [`Session::plan`], for a client that is expected to fetch this share of the rows; 0 is all of them.
+    pub(crate) fn plan_part(
+        &self,
+        statement: &DmlStatement,
+        params: &Params,
+        fraction: f64,
+    ) -> PgResult<Planned> {
+        self.plan_locked(
+            || Access::current(self),
+            |access| self.plan_part_under(access, statement, params, fraction),
+        )
     }
 
     /// Plans and locks, until the plan is one that was good when its locks were granted.
@@ -60,11 +74,22 @@ impl Session {
         Err(PgError::internal("the catalogs change faster than the statement can be planned"))
     }
 
+    /// Plans a statement without locking anything or asking for privileges.
     pub(crate) fn plan_under(
         &self,
         access: &Access<'_>,
         statement: &DmlStatement,
         params: &Params,
+    ) -> PgResult<Planned> {
+        self.plan_part_under(access, statement, params, 0.0)
+    }
+
+    fn plan_part_under(
+        &self,
+        access: &Access<'_>,
+        statement: &DmlStatement,
+        params: &Params,
+        fraction: f64,
     ) -> PgResult<Planned> {
         let env = access.env();
         let context = AnalyzeContext {
@@ -74,7 +99,7 @@ impl Session {
             params: params.clone(),
         };
         let (query, params) = analyze_statement(statement, context)?;
-        self.plan_analyzed(access, query, &params)
+        self.plan_query(access, query, &params, fraction)
     }
 
     /// Plans a statement that is analyzed.
@@ -84,8 +109,21 @@ impl Session {
         query: Query,
         params: &Params,
     ) -> PgResult<Planned> {
+        self.plan_query(access, query, params, 0.0)
+    }
+
+    /// The same for a client that is expected to fetch this share of the rows; 0 is all of them.
+    pub(crate) fn plan_query(
+        &self,
+        access: &Access<'_>,
+        query: Query,
+        params: &Params,
+        fraction: f64,
+    ) -> PgResult<Planned> {
         let guarded_functions = guarded_functions(&access.catalog(), &query)?.into();
-        let plan = self.with_planner(access, |context| redoubt_plan::plan(query, context))?;
+        let plan = self.with_planner(access, |context| {
+            redoubt_plan::plan(query, &PlannerContext { tuple_fraction: fraction, ..*context })
+        })?;
         let mut columns = Vec::with_capacity(plan.columns.len());
         for column in &plan.columns {
             // Clients are told of the type under a domain.
@@ -112,7 +150,11 @@ impl Session {
             let perms =
                 plan.permissions.iter().filter(|p| p.relid == relid).fold(0, |all, p| all | p.perms.0);
             let writes = perms & (Perms::INSERT.0 | Perms::UPDATE.0 | Perms::DELETE.0) != 0;
-            let mode = if writes { LockMode::RowExclusive } else { LockMode::AccessShare };
+            let mode = match writes {
+                true if locks_rows_only(plan, relid) => LockMode::RowShare,
+                true => LockMode::RowExclusive,
+                false => LockMode::AccessShare,
+            };
             any_new |= self.lock_relation(access, relid, mode)?;
             if let Some(relation) = access.catalog().relation_by_oid(relid)? {
                 self.check_not_others_temporary(access, &relation)?;
@@ -179,6 +221,12 @@ impl Session {
         };
         self.facts.instance.counters.changed((self.facts.database, relid), changes);
     }
+}
+
+/// Whether a plan that needs the privilege to change a table does no more than lock its rows.
+fn locks_rows_only(plan: &Plan, relid: Oid) -> bool {
+    let changes = |node: &NodeKind| matches!(node, NodeKind::ModifyTable(modify) if modify.relid == relid);
+    !plan.nodes.iter().any(|node| changes(&node.kind))
 }
 
 /// Runs on for up to `limit` rows, which are sent if it is said as what; says how many, and whether there may be

@@ -11,7 +11,7 @@ pub const KEY_BYTES: usize = 32;
 /// Rounds of the key derivation for new passwords, PostgreSQL's number.
 pub const ITERATIONS: u32 = 4096;
 /// Bytes of salt for new passwords.
-const SALT_BYTES: usize = 16;
+pub(crate) const SALT_BYTES: usize = 16;
 /// SHA-256 works on blocks of this many bytes.
 const BLOCK_BYTES: usize = 64;
 const PREFIX: &str = "SCRAM-SHA-256$";

@@ -6,6 +6,7 @@ use crate::extended::{Portal, Prepared};
 use crate::instance::{Instance, Registration};
 use crate::plan_cache::StatementCache;
 use crate::settings::{Parameter, Settings};
+use crate::timekeeper::Timer;
 use redoubt_catalog::SessionCatalog;
 use redoubt_error::{PgError, PgResult, Severity, code};
 use redoubt_functions::random::Prng;
@@ -22,8 +23,19 @@ use std::sync::Arc;
 pub struct SessionStart {
     /// The startup packet's parameters, in order.
     pub parameters: Vec<(String, String)>,
-    /// Where it connects from; `None` for the Unix-domain socket.
-    pub client_address: Option<IpAddr>,
+    /// Address and port it connects from; `None` for the Unix-domain socket.
+    pub client_address: Option<(IpAddr, u16)>,
+    /// How the connection is encrypted, if it is.
+    pub encryption: Option<EncryptionFacts>,
+}
+
+/// What `pg_stat_ssl` shows of an encrypted connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncryptionFacts {
+    /// The protocol's version.
+    pub version: String,
+    /// The cipher suite's name.
+    pub cipher: String,
 }
 
 /// What functions may know about the session: fixed while a statement runs.
@@ -50,12 +62,14 @@ pub struct SessionFacts {
     pub(crate) user_oid: Oid,
     /// It is a superuser.
     pub(crate) superuser: bool,
-    /// Where the client connects from.
-    pub(crate) client_address: Option<IpAddr>,
+    /// Address and port the client connects from.
+    pub(crate) client_address: Option<(IpAddr, u16)>,
     /// Start of the transaction, microseconds since 2000-01-01 UTC.
     pub(crate) transaction_timestamp_us: i64,
     /// Arrival of the statement.
     pub(crate) statement_timestamp_us: i64,
+    /// What the transaction has said to be heard when it commits.
+    pub(crate) said: RefCell<crate::notify::Said>,
 }
 
 /// One connection's session. It is driven by its connection alone and never waits for its own commits:
@@ -71,6 +85,10 @@ pub struct Session {
     pub(crate) txn: Option<Txn>,
     pub(crate) prepared: HashMap<String, Arc<Prepared>>,
     pub(crate) portals: HashMap<String, Portal>,
+    /// Those that DECLARE has made.
+    pub(crate) cursors: HashMap<String, crate::cursor::Cursor>,
+    /// While a portal of a utility statement runs: the formats that Bind asked for.
+    pub(crate) portal_formats: Option<Box<[i16]>>,
     /// Plans of statements that came as text.
     pub(crate) statements: StatementCache,
     pub(crate) random: RefCell<Prng>,
@@ -86,6 +104,10 @@ pub struct Session {
     pub(crate) work_space: redoubt_exec::WorkSpace,
     /// The schema that a CREATE SCHEMA with elements is making: it is searched, and filled, before all others.
     pub(crate) schema_in_making: std::cell::Cell<Option<Oid>>,
+    /// How often the configuration had been read again when the session last took it over.
+    pub(crate) seen_reloads: u32,
+    /// `statement_timeout`, while a statement runs.
+    pub(crate) statement_timer: Option<Timer>,
 }
 
 impl Session {
@@ -124,7 +146,8 @@ impl Session {
             parameter("database").filter(|name| !name.is_empty()).unwrap_or(&user).into();
         let now = timestamp::now_us();
         let found = crate::login::find(instance, &backend, &registration, &user, &database_name)?;
-        let mut settings = instance.settings().clone();
+        let seen_reloads = instance.reloads();
+        let mut settings = (*instance.settings()).clone();
         let warnings = found.apply_kept(&mut settings);
         apply_startup(&mut settings, &start.parameters, found.superuser)?;
         settings.set_fact(Parameter::SessionAuthorization, &user);
@@ -147,6 +170,7 @@ impl Session {
                 client_address: start.client_address,
                 transaction_timestamp_us: now,
                 statement_timestamp_us: now,
+                said: RefCell::default(),
             },
             registration,
             catalog: instance.catalog.session(found.database),
@@ -156,6 +180,8 @@ impl Session {
             txn: None,
             prepared: HashMap::new(),
             portals: HashMap::new(),
+            cursors: HashMap::new(),
+            portal_formats: None,
             statements: StatementCache::default(),
             random: RefCell::new(Prng::from_entropy()),
             notices: RefCell::new(warnings),
@@ -166,9 +192,11 @@ impl Session {
             domain_checks: RefCell::default(),
             routines: crate::routine::Routines::default(),
             schema_in_making: std::cell::Cell::new(None),
+            seen_reloads,
+            statement_timer: None,
         };
         session.apply_timeouts();
-        session.report_start();
+        session.report_start(start.encryption);
         Ok(session)
     }
 
@@ -290,7 +318,13 @@ impl Session {
     /// Commits the transaction, if one runs, where nobody waits for the answer. Returns the commit's place in the log.
     pub(crate) fn commit_unanswered(&mut self) -> PgResult<Option<Lsn>> {
         self.portals.clear();
-        if let Err(error) = self.act_on_commit() {
+        if self.txn.is_none() {
+            // A SET needs no transaction; a later failure must not take it back.
+            self.settings.end_level(u32::from(self.block.state() != State::Idle), true);
+            return Ok(None);
+        }
+        let ready = self.keep_held_cursors().and_then(|()| self.act_on_commit());
+        if let Err(error) = ready.and_then(|()| self.check_room_to_speak()) {
             self.abort();
             self.block.reset();
             return Err(error);
@@ -303,10 +337,15 @@ impl Session {
         };
         let pending = self.catalog.begin_commit();
         let changed_catalogs = pending.is_some();
+        // Notifications arrive in the order of their commits.
+        let instance = self.speaks().then(|| self.facts.instance.clone());
+        let order = instance.as_ref().map(|instance| instance.notifications.take_turn());
         let committed = txn.commit();
         drop(txn);
         match committed {
             Ok(lsn) => {
+                self.speak(lsn);
+                drop(order);
                 self.facts.instance.measures.committed();
                 if let Some(pending) = pending {
                     pending.committed(lsn);
@@ -321,6 +360,8 @@ impl Session {
             }
             Err(error) => {
                 drop(pending);
+                self.drop_cursors(0);
+                self.facts.said.borrow_mut().clear();
                 self.catalog.transaction_ended();
                 self.settings.end_level(level, false);
                 self.apply_role();
@@ -342,6 +383,8 @@ impl Session {
     /// Undoes the transaction, if one runs.
     pub(crate) fn abort(&mut self) {
         self.portals.clear();
+        self.drop_cursors(0);
+        self.facts.said.borrow_mut().clear();
         if let Some(txn) = self.txn.take() {
             self.facts.instance.measures.rolled_back();
             txn.abort();
@@ -359,6 +402,8 @@ impl Session {
             State::Idle | State::Implicit => self.abort(),
             State::Block if self.block.depth() > 0 => {
                 self.portals.clear();
+                self.drop_cursors(self.block.depth());
+                self.facts.said.borrow_mut().roll_back(self.block.depth());
                 self.txn().abort_sub();
                 self.catalog.rolled_back_to_savepoint();
                 self.settings.end_level(self.block.depth() as u32 + 1, false);
@@ -366,6 +411,8 @@ impl Session {
             }
             State::Block => {
                 self.portals.clear();
+                self.drop_cursors(0);
+                self.facts.said.borrow_mut().clear();
                 if let Some(txn) = self.txn.take() {
                     self.facts.instance.measures.rolled_back();
                     txn.abort();
@@ -402,6 +449,17 @@ impl Session {
         }
     }
 
+    /// Takes over the configuration if it has been read again.
+    pub(crate) fn adopt_reloaded_settings(&mut self) {
+        let reloads = self.facts.instance.reloads();
+        if reloads != self.seen_reloads {
+            self.seen_reloads = reloads;
+            let settings = self.facts.instance.settings();
+            self.settings.adopt(&settings);
+            self.apply_timeouts();
+        }
+    }
+
     /// Passes the settings on that the transaction layer keeps itself.
     pub(crate) fn apply_timeouts(&self) {
         let millis = |parameter| std::time::Duration::from_millis(self.settings.int(parameter) as u64);
@@ -414,6 +472,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.portals.clear();
+        self.cursors.clear();
         if let Some(txn) = self.txn.take() {
             txn.abort();
             self.catalog.transaction_ended();

@@ -6,6 +6,8 @@
 
 pub mod datestyle;
 mod identifiers;
+mod reload;
+mod reports;
 pub mod table;
 pub mod value;
 
@@ -329,30 +331,6 @@ impl Settings {
     /// The schemas of `search_path` as written, `$user` unresolved.
     pub fn search_path(&self) -> &Arc<[String]> {
         &self.search_path
-    }
-
-    /// Reported parameters that changed since the last call, with their values.
-    pub fn take_reports(&mut self) -> Vec<(&'static str, String)> {
-        let reported = std::mem::take(&mut self.reported);
-        reported
-            .into_iter()
-            .map(|parameter| (parameter.definition().name, self.show_parameter(parameter)))
-            .collect()
-    }
-
-    /// All reported parameters, for the start of a session.
-    pub fn all_reports(&self) -> Vec<(&'static str, String)> {
-        table::ALL
-            .iter()
-            .filter(|parameter| parameter.definition().report)
-            .map(|parameter| (parameter.definition().name, self.show_parameter(*parameter)))
-            .collect()
-    }
-
-    fn note_report(&mut self, parameter: Parameter) {
-        if parameter.definition().report && !self.reported.contains(&parameter) {
-            self.reported.push(parameter);
-        }
     }
 
     /// Checks a value, with the hooks of the parameters whose text has a structure.

@@ -21,6 +21,7 @@ impl Session {
         self.begin_message();
         self.report_running(text);
         let result = self.run_statements(text, client);
+        self.stop_statement_timer();
         let settled = self.settle(result, text, client);
         self.report_waiting();
         settled
@@ -30,6 +31,7 @@ impl Session {
     pub(crate) fn begin_message(&mut self) {
         self.facts.statement_timestamp_us = timestamp::now_us();
         self.facts.backend.interrupts().clear(Interrupt::Cancel);
+        self.adopt_reloaded_settings();
     }
 
     /// Tells an error to the client and undoes what it undoes; fatal errors pass on.
@@ -50,6 +52,7 @@ impl Session {
     }
 
     fn run_statements(&mut self, text: &str, client: &mut dyn Client) -> PgResult<()> {
+        self.start_statement_timer()?;
         if let Some(tag) = self.run_from_cache(text, client)? {
             self.finish_implicit(client)?;
             self.send_notices(client, text);
@@ -69,13 +72,16 @@ impl Session {
             if several {
                 self.block.begin_implicit();
             }
-            let tag = self.run_statement(statement, client)?;
+            self.start_statement_timer()?;
+            let tag = self.run_statement(statement, text, client)?;
             // Outside a block the last statement's success is the transaction's.
             if index == last || !several {
                 self.finish_implicit(client)?;
             }
             self.send_notices(client, text);
             self.complete(&tag, client);
+            // Each statement has its own time.
+            self.stop_statement_timer();
         }
         Ok(())
     }
@@ -120,7 +126,12 @@ impl Session {
     }
 
     /// Runs one statement and gives its command tag.
-    fn run_statement(&mut self, statement: &Statement, client: &mut dyn Client) -> PgResult<String> {
+    fn run_statement(
+        &mut self,
+        statement: &Statement,
+        text: &str,
+        client: &mut dyn Client,
+    ) -> PgResult<String> {
         if let StatementKind::Utility(utility) = &statement.kind {
             if let UtilityStatement::Show { name } = &**utility {
                 // The columns are told before the rows, but not before it is known that there are any.
@@ -132,7 +143,7 @@ impl Session {
                 self.block.check_not_failed()?;
                 client.row_description(&crate::explain::columns(explain));
             }
-            return self.run_utility(utility, client);
+            return self.run_utility(utility, text, client);
         }
         self.block.check_not_failed()?;
         let dml = statement

@@ -14,10 +14,11 @@ use redoubt_sql::tree::{
 };
 
 impl Session {
-    /// Runs a utility statement and gives its command tag.
+    /// Runs a utility statement of a message's text and gives its command tag.
     pub(crate) fn run_utility(
         &mut self,
         utility: &UtilityStatement,
+        text: &str,
         client: &mut dyn Client,
     ) -> PgResult<String> {
         if let UtilityStatement::Transaction(statement) = utility {
@@ -124,6 +125,35 @@ impl Session {
                 self.ensure_transaction()?;
                 self.discard_temporary()?;
             }
+            UtilityStatement::Discard(DiscardTarget::All) => self.discard_all()?,
+            UtilityStatement::Prepare { name, types, statement } => {
+                self.prepare_named(name, types, statement, text)?;
+            }
+            UtilityStatement::Execute(execute) => {
+                let tag = self.execute_named(execute, client)?;
+                self.txn().advance_command()?;
+                return Ok(tag);
+            }
+            UtilityStatement::Deallocate { name } => {
+                self.deallocate(name.as_ref())?;
+                return Ok(if name.is_none() { "DEALLOCATE ALL" } else { "DEALLOCATE" }.to_string());
+            }
+            UtilityStatement::DeclareCursor(declare) => self.declare_cursor(declare, text)?,
+            UtilityStatement::Fetch(fetch) => return self.fetch_cursor(fetch, client),
+            UtilityStatement::ClosePortal { name } => {
+                self.close_cursor(name.as_ref())?;
+                return Ok(if name.is_none() { "CLOSE CURSOR ALL" } else { "CLOSE CURSOR" }.to_string());
+            }
+            UtilityStatement::Listen { channel } => self.listen(channel.as_str())?,
+            UtilityStatement::Unlisten { channel } => {
+                self.unlisten(channel.as_ref().map(|name| name.as_str()))?
+            }
+            UtilityStatement::Notify { channel, payload } => {
+                self.notify(channel.as_str(), payload.as_deref().unwrap_or(""))?;
+            }
+            UtilityStatement::Lock { relations, mode, nowait } => {
+                self.lock_named_tables(relations, *mode, *nowait)?
+            }
             UtilityStatement::NotYet { what } => return Err(PgError::unsupported(what)),
             other => return Err(PgError::unsupported(other.tag())),
         }
@@ -131,6 +161,23 @@ impl Session {
             self.txn().advance_command()?;
         }
         Ok(utility.tag())
+    }
+
+    /// DISCARD ALL: the session is as it was when it began.
+    fn discard_all(&mut self) -> PgResult<()> {
+        self.block.check_outside("DISCARD ALL")?;
+        self.close_cursor(None)?;
+        self.set_session_authorization(None, false)?;
+        let level = self.setting_level();
+        self.settings.reset_all(level, self.facts.superuser);
+        self.apply_timeouts();
+        self.deallocate(None)?;
+        self.unlisten(None)?;
+        self.statements = StatementCache::default();
+        self.sequences.borrow_mut().discard();
+        self.facts.instance.engine.txns().locks().release_session(&self.facts.backend);
+        self.ensure_transaction()?;
+        self.discard_temporary()
     }
 
     fn transaction_statement(
@@ -167,12 +214,15 @@ impl Session {
                 self.chain(chain, &isolation)?;
             }
             Action::Push(_) => {
+                self.facts.said.borrow_mut().push();
                 self.txn().begin_sub()?;
             }
             Action::Release(level) => {
                 while self.txn().nesting() as usize > level {
                     self.txn().commit_sub();
                 }
+                self.release_cursors(level - 1);
+                self.facts.said.borrow_mut().release(level);
                 self.settings.end_level(level as u32 + 1, true);
                 self.apply_role();
             }
@@ -180,6 +230,8 @@ impl Session {
                 while self.txn().nesting() as usize > level {
                     self.txn().abort_sub();
                 }
+                self.drop_cursors(level);
+                self.facts.said.borrow_mut().roll_back(level);
                 self.catalog.rolled_back_to_savepoint();
                 self.settings.end_level(level as u32 + 1, false);
                 self.apply_role();

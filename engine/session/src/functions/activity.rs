@@ -128,7 +128,14 @@ fn activity(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Rows> {
             fields[9] = time(seen.query_start_us);
             fields[10] = time(seen.session_start_us);
             fields[11] = time(seen.state_change_us);
-            fields[14] = if seen.client_address.is_none() { Datum::Int4(-1) } else { Datum::Null };
+            fields[14] = Datum::Int4(seen.client_address.map_or(-1, |(_, port)| i32::from(port)));
+            fields[18] = Datum::Bool(seen.encryption.is_some());
+            if let Some(encryption) = &seen.encryption {
+                fields[19] = Datum::text(encryption.version.as_str());
+                fields[20] = Datum::text(encryption.cipher.as_str());
+                let bits = if encryption.cipher.contains("AES_128") { 128 } else { 256 };
+                fields[21] = Datum::Int4(bits);
+            }
             let short = |xid: redoubt_txn::Xid| Datum::Oid(xid.get() as u32);
             fields[15] = backend.and_then(|backend| backend.top_xid()).map_or(Datum::Null, short);
             fields[16] = backend.and_then(|backend| backend.xmin()).map_or(Datum::Null, short);

@@ -9,6 +9,7 @@ use redoubt_functions::{ArrayValue, CallContext, Datum, Rows, types};
 use std::sync::Arc;
 
 pub(super) const BUILTINS: Family = session_functions! {
+    "pg_reload_conf": reload_configuration;
     "show_config_by_name": current_setting;
     "show_config_by_name_missing_ok": current_setting;
     "set_config_by_name": set_config;
@@ -30,6 +31,12 @@ pub(super) const SETS: SetFamily = session_sets! {
 
 type Env<'a> = StatementEnv<'a>;
 type Context<'a> = CallContext<'a>;
+
+/// Reads the configuration again; the server's log says how that went.
+fn reload_configuration(env: &Env<'_>, _: &Context<'_>, _: &[Datum]) -> PgResult<Datum> {
+    env.facts.instance.reload();
+    Ok(Datum::Bool(true))
+}
 
 fn current_setting(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
     let name = args[0].as_str()?;

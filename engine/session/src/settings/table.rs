@@ -98,6 +98,7 @@ const PRESET: &str = "Preset Options";
 const COMPATIBILITY: &str = "Version and Platform Compatibility / Previous PostgreSQL Versions";
 const CONNECTION: &str = "Connections and Authentication / Connection Settings";
 const AUTHENTICATION: &str = "Connections and Authentication / Authentication";
+const SSL: &str = "Connections and Authentication / SSL";
 const FILES: &str = "File Locations";
 
 macro_rules! parameters {
@@ -180,6 +181,9 @@ parameters! {
     SessionAuthorization "session_authorization" Kind::Text, "", User, true, "Ungrouped", "The session's user.";
     SharedBuffers "shared_buffers" Kind::Int(16, 1_073_741_823, Unit::Pages), "16384", Postmaster, false, "Resource Usage / Memory", "Pages the buffer pool holds.";
     IsSuperuser "is_superuser" Kind::Bool, "off", Internal, true, "Ungrouped", "Whether the current user is a superuser.";
+    Ssl "ssl" Kind::Bool, "off", Sighup, false, SSL, "Whether connections may be encrypted.";
+    SslCertFile "ssl_cert_file" Kind::Text, "server.crt", Sighup, false, SSL, "The server's certificate and its chain, from the data directory if relative.";
+    SslKeyFile "ssl_key_file" Kind::Text, "server.key", Sighup, false, SSL, "The certificate's private key, from the data directory if relative.";
     StandardConformingStrings "standard_conforming_strings" Kind::Only(&["on"]), "on", User, true, COMPATIBILITY, "Backslashes are ordinary characters in plain string constants.";
     StatementTimeout "statement_timeout" Kind::Int(0, MAX_INT, Unit::Ms), "0", User, false, BEHAVIOR, "Longest run of a statement; 0 is no limit.";
     SuperuserReservedConnections "superuser_reserved_connections" Kind::Int(0, 262_143, Unit::None), "3", Postmaster, false, CONNECTION, "Sessions kept free for superusers.";

@@ -1,0 +1,21 @@
+-- Advisory locks, as one session sees them.
+SELECT pg_advisory_lock(1), pg_try_advisory_lock(1), pg_advisory_lock_shared(1, 2);
+SELECT classid, objid, objsubid, mode, granted FROM pg_locks WHERE locktype = 'advisory' ORDER BY 1, 2, 3, 4;
+SELECT pg_advisory_unlock(1), pg_advisory_unlock(1), pg_advisory_unlock(1);
+SELECT pg_advisory_unlock_shared(1, 2), pg_advisory_unlock_shared(1, 2);
+SELECT pg_advisory_unlock(-1);
+SELECT pg_advisory_lock(-1), pg_advisory_lock(4294967296);
+SELECT classid, objid, objsubid, mode FROM pg_locks WHERE locktype = 'advisory' ORDER BY 1, 2, 3, 4;
+SELECT pg_advisory_unlock_all();
+BEGIN;
+SELECT pg_advisory_xact_lock(7), pg_advisory_xact_lock_shared(8), pg_try_advisory_xact_lock(9, 9), pg_try_advisory_xact_lock_shared(9, 10);
+SAVEPOINT s;
+SELECT pg_advisory_xact_lock(10), pg_advisory_lock(11);
+ROLLBACK TO s;
+SELECT classid, objid, objsubid, mode FROM pg_locks WHERE locktype = 'advisory' ORDER BY 1, 2, 3, 4;
+SELECT pg_advisory_unlock(7);
+COMMIT;
+SELECT classid, objid, objsubid, mode FROM pg_locks WHERE locktype = 'advisory' ORDER BY 1, 2, 3, 4;
+DISCARD ALL;
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';
+SELECT pg_advisory_lock(NULL);
