@@ -7,6 +7,7 @@ mod compare;
 mod messages;
 pub mod noting;
 mod proxy;
+pub mod raw_client;
 mod recording;
 mod reference;
 mod regress;
