@@ -6,6 +6,9 @@ use redoubt_conformance::Suite;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+/// How often it is looked whether the load still runs.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Kills the peer under full load after some seconds of it; says how many seconds it then takes to be ready.
 pub fn measure(suite: &Suite, peer: &mut Peer, seconds: u32, clients: u32) -> Result<f64, String> {
     let cell = Cell { load: Load::Tpcb, protocol: Protocol::Prepared, clients, idle: 0 };
@@ -16,9 +19,12 @@ pub fn measure(suite: &Suite, peer: &mut Peer, seconds: u32, clients: u32) -> Re
     load.args(["-p", &peer.port().to_string(), "-U", "postgres", "postgres"]);
     load.stdout(Stdio::null()).stderr(Stdio::null());
     let mut load = load.spawn().map_err(|error| format!("pgbench: {error}"))?;
-    std::thread::sleep(Duration::from_secs(u64::from(seconds)));
-    if let Some(status) = load.try_wait().map_err(|error| error.to_string())? {
-        return Err(format!("the load on {} ended by itself: {status}", peer.name));
+    let until = Instant::now() + Duration::from_secs(u64::from(seconds));
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        if let Some(status) = load.try_wait().map_err(|error| error.to_string())? {
+            return Err(format!("the load on {} ended by itself: {status}", peer.name));
+        }
+        std::thread::park_timeout(left.min(LOOK));
     }
     let started = Instant::now();
     peer.kill_and_start()?;

@@ -1,7 +1,7 @@
 //! What the catalogs keep as text about objects that are to be renamed or moved: it is read while the old names
 //! still hold, and written again under the new ones, in the same transaction.
 //!
-//! Why texts and not trees: docs/decisions/0005-stored-text-is-rewritten.md.
+//! Why texts and not trees: docs/decisions/0010-stored-text-is-rewritten.md.
 
 use super::stored_text::{canonical, canonical_query, read_expression, read_query, shape_of};
 use crate::access::Access;
