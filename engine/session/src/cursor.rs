@@ -381,6 +381,7 @@ impl Cursor {
             txn: session.txn(),
             snapshot: access.snapshot.clone(),
             relations: access,
+            work: session.work(),
         };
         let context = ExecContext { env, storage: &storage };
         while self.delivered < row {

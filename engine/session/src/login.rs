@@ -210,8 +210,7 @@ fn read_shared<T>(instance: &Instance, read: impl FnOnce(CatalogView<'_>) -> PgR
 /// The name of a role, and those of all databases that take connections.
 pub(crate) fn databases(instance: &Instance, role: Oid) -> PgResult<(Arc<str>, Vec<Arc<str>>)> {
     read_shared(instance, |catalog| {
-        let role: Arc<str> =
-            catalog.role_by_oid(role)?.map_or_else(|| "".into(), |row| row.rolname.clone());
+        let role: Arc<str> = catalog.role_by_oid(role)?.map_or_else(|| "".into(), |row| row.rolname.clone());
         let rows = catalog.scan::<PgDatabase>()?;
         Ok((role, rows.into_iter().filter(|row| row.datallowconn).map(|row| row.datname).collect()))
     })

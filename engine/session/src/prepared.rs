@@ -159,6 +159,7 @@ impl Session {
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: access,
+            work: self.work(),
         };
         let mut execution = Execution::new(plan, &[]);
         if !execution.next(&ExecContext { env: &env, storage: &storage })? {

@@ -67,7 +67,8 @@ impl Session {
         self.txn().advance_command()?;
         let outer = self.schema_in_making.replace(Some(schema));
         let result = self.as_user(owner, |session| {
-            elements.iter().try_for_each(|utility| session.run_utility(utility, client).map(|_| ()))
+            // No element is of a kind that keeps its text.
+            elements.iter().try_for_each(|utility| session.run_utility(utility, "", client).map(|_| ()))
         });
         self.schema_in_making.set(outer);
         result
