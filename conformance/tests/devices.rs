@@ -17,7 +17,7 @@ fn refused(dir: &Path, port: u16, arguments: &[&str]) -> Command {
 
 fn start_refused(dir: &Path) -> Server {
     let port = unused_port();
-    Server::start_by(refused(dir, port, &[]), dir, port)
+    Server::start_by(refused(dir, port, &["-c", "redoubt.io_method=auto"]), dir, port)
 }
 
 /// The log lines that say which device is in use, one for each start.

@@ -5,7 +5,6 @@ mod failures;
 mod inspecting;
 mod kills;
 mod model;
-mod opening;
 mod recycling;
 mod rot;
 
