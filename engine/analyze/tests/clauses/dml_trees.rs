@@ -69,7 +69,7 @@ fn inserts() {
         expect![[r#"
         Insert
         0: ident perms 1 writes [4]
-        target id = int4(nextval(Oid(16401))) -> 1
+        target id = int4(nextval(Oid(16401), Bool(true))) -> 1
         target x = Int4(7) -> 2
         target n = 'a':25 -> 4
     "#]],
@@ -83,7 +83,7 @@ fn inserts() {
           'a':25, Int4(7), null:23
           'b':25, Int4(3), null:23
         from 1
-        target id = int4(nextval(Oid(16401))) -> 1
+        target id = int4(nextval(Oid(16401), Bool(true))) -> 1
         target x = 1.2 -> 2
         target n = 1.1 -> 4
     "#]],
@@ -94,7 +94,7 @@ fn inserts() {
         Insert
         0: identd perms 1 writes [1, 2]
         1: *VALUES* values
-          int4(nextval(Oid(16406))), Int4(7)
+          int4(nextval(Oid(16406), Bool(true))), Int4(7)
           Int4(5), Int4(6)
         from 1
         target id = 1.1 -> 1
@@ -216,7 +216,7 @@ fn updates_and_deletes() {
         Update
         0: ident perms 4 writes [3, 2, 1]
         from 0
-        target id = int4(nextval(Oid(16401))) -> 1
+        target id = int4(nextval(Oid(16401), Bool(true))) -> 1
         target x = Int4(7) -> 2
     "#]],
     );
