@@ -3,6 +3,7 @@
 
 use super::level::LevelPlanner;
 use super::path::Path;
+use crate::builder::Builder;
 use crate::facts::{PlannerSettings, RelationSize};
 use crate::walk;
 use redoubt_analyze::query::*;
@@ -202,10 +203,10 @@ pub(crate) fn aggregate_cost(
     }
 }
 
-impl LevelPlanner<'_, '_> {
+impl Builder<'_> {
     /// What evaluating an expression costs: once, and per row (`cost_qual_eval`).
     pub(crate) fn expr_cost(&self, expr: &Expr) -> PgResult<Cost> {
-        let settings = self.builder.ctx.settings;
+        let settings = self.ctx.settings;
         let mut cost = Cost::default();
         let mut failure = None;
         walk::visit(expr, 0, &mut |node, depth| {
@@ -254,7 +255,14 @@ impl LevelPlanner<'_, '_> {
     }
 
     fn proc_cost(&self, proc: Oid) -> PgResult<f64> {
-        Ok(self.builder.ctx.catalog.proc(proc)?.map_or(1.0, |facts| facts.cost))
+        Ok(self.ctx.catalog.proc(proc)?.map_or(1.0, |facts| facts.cost))
+    }
+}
+
+impl LevelPlanner<'_, '_> {
+    /// As [`Builder::expr_cost`].
+    pub(crate) fn expr_cost(&self, expr: &Expr) -> PgResult<Cost> {
+        self.builder.expr_cost(expr)
     }
 
     /// The cost of a list of conditions.

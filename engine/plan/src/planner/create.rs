@@ -237,11 +237,11 @@ impl Builder<'_> {
     /// The conditions of some clauses in the order to test them: cheap ones first, as
     /// `order_qual_clauses`, and otherwise as written.
     pub(crate) fn clause_filter(&mut self, clauses: &[Rc<Clause>]) -> PgResult<Option<Filter>> {
-        let mut exprs: Vec<(bool, Expr)> = clauses
-            .iter()
-            .map(|clause| (super::inspect::has_sublink(&clause.expr), clause.expr.clone()))
-            .collect();
-        exprs.sort_by_key(|(dear, _)| *dear);
+        let mut exprs = Vec::with_capacity(clauses.len());
+        for clause in clauses {
+            exprs.push((self.expr_cost(&clause.expr)?.total, clause.expr.clone()));
+        }
+        exprs.sort_by(|(a, _), (b, _)| a.total_cmp(b));
         let exprs: Vec<Expr> = exprs.into_iter().map(|(_, expr)| expr).collect();
         self.filter(&exprs)
     }
