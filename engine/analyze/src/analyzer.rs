@@ -104,4 +104,6 @@ pub struct Analyzer<'a> {
     pub(crate) path: &'a [Oid],
     pub(crate) params: Params,
     pub(crate) levels: Vec<Level>,
+    /// The views whose text is being analyzed, outermost first: one that reads itself must not be read for ever.
+    pub(crate) views: Vec<Oid>,
 }

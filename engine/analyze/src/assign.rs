@@ -214,6 +214,7 @@ impl Analyzer<'_> {
             path,
             params: crate::params::Params::default(),
             levels: Vec::new(),
+            views: self.views.clone(),
         }
     }
 }

@@ -29,6 +29,7 @@ impl<'a> AnalyzeContext<'a> {
             path: self.path,
             params: self.params,
             levels: Vec::new(),
+            views: Vec::new(),
         }
     }
 }

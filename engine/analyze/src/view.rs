@@ -6,7 +6,7 @@ use crate::scope::NsItem;
 use crate::updatable_view::is_invoker;
 use crate::visit;
 use redoubt_catalog::Relation;
-use redoubt_error::{PgError, PgResult};
+use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Oid;
 use redoubt_sql::tree as ast;
 
@@ -44,6 +44,9 @@ impl Analyzer<'_> {
 
     /// A view's text is analyzed by itself: names in it are qualified, or are found in `pg_catalog`
     /// or else in the view's own schema, whatever the session's search path is.
+    ///
+    /// # Errors
+    /// `42P17` for a view that reads itself, which CREATE OR REPLACE VIEW can make.
     pub(crate) fn view_query(&mut self, view: &Relation) -> PgResult<Query> {
         let damaged = || PgError::internal(format!("view \"{}\" has no query", view.name));
         let text = view.view_definition().ok_or_else(damaged)?;
@@ -51,8 +54,13 @@ impl Analyzer<'_> {
         let [ast::Statement { kind: ast::StatementKind::Query(raw), .. }] = statements.as_slice() else {
             return Err(damaged());
         };
+        if self.views.contains(&view.oid) {
+            let message = format!("infinite recursion detected in rules for relation \"{}\"", view.name);
+            return Err(PgError::new(code::INVALID_OBJECT_DEFINITION, message));
+        }
         let path = [PG_CATALOG, view.namespace];
         let mut inner = self.detached(&path);
+        inner.views.push(view.oid);
         // Positions in the view's text mean nothing in the statement's.
         inner.analyze_subquery(raw, true).map_err(without_position)
     }

@@ -30,8 +30,10 @@ impl Session {
             return Err(denied("reassign"));
         }
         for role in roles {
-            for row in self.shared_dependents(&access, role, OWNER)? {
-                self.give_object(&access, object_of(&row), new_owner)?;
+            let owned = self.shared_dependents(&access, role, OWNER)?;
+            // Default privileges stay with the role that makes objects; DROP OWNED is what takes them away.
+            for row in owned.iter().filter(|row| object_of(row).class != class::DEFAULT_ACL) {
+                self.give_object(&access, object_of(row), new_owner)?;
             }
         }
         Ok(())

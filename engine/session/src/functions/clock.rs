@@ -56,7 +56,12 @@ fn number_of(context: &Context<'_>, xid: redoubt_txn::Xid) -> Datum {
 }
 
 fn xact_status(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum> {
-    let Datum::Xid8(number) = args[0] else { return Err(args[0].mismatch("xid8")) };
+    // `txid_status` has the same number as a bigint.
+    let number = match args[0] {
+        Datum::Xid8(number) => number,
+        Datum::Int8(number) => number as u64,
+        _ => return Err(args[0].mismatch("xid8")),
+    };
     let txns = env.facts.instance.engine.txns();
     let xid = redoubt_txn::Xid::new(number);
     if xid >= txns.next_xid() {

@@ -1,0 +1,25 @@
+-- A view that has been made to read itself is refused, and fells nobody.
+create table t (a int);
+create view v1 as select a from t;
+create view v2 as select a from v1;
+create view v3 as select a from v2;
+create or replace view v1 as select a from v3;
+select * from v1;
+select * from v3;
+insert into v2 values (1);
+explain select * from v2;
+create view v4 as select * from v2;
+select * from v4;
+create or replace view v1 as select a from t;
+select * from v4;
+begin;
+select txid_status(txid_current());
+rollback;
+create role giver;
+create role taker;
+alter default privileges for role giver grant select on tables to public;
+reassign owned by giver to taker;
+select count(*) from pg_default_acl;
+drop owned by giver;
+select count(*) from pg_default_acl;
+drop role giver, taker;
