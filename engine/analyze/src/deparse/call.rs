@@ -166,6 +166,11 @@ impl Printer<'_> {
         }
         self.filter(func.filter.as_ref())?;
         self.text(") OVER ");
+        // A plan's expressions are printed without their query; PostgreSQL shows the same then.
+        if self.scopes.last().is_none_or(|scope| scope.windows.is_empty()) {
+            self.text("(?)");
+            return Ok(());
+        }
         let window = self.scopes.last().and_then(|scope| scope.windows.get(func.window)).cloned();
         let window = window.ok_or_else(|| PgError::internal("window function without a window"))?;
         match &window.name {
@@ -247,7 +252,8 @@ impl Printer<'_> {
 
     /// GROUPING's arguments are what the keys stand for.
     pub(super) fn grouping(&mut self, keys: &[usize], levels_up: usize) -> PgResult<()> {
-        let missing = || PgError::internal("GROUPING refers to no key");
+        // A plan's expressions are printed without the keys of their query.
+        let missing = || PgError::unsupported("GROUPING in the output of EXPLAIN");
         let scope = self.scopes.len().checked_sub(1 + levels_up).ok_or_else(missing)?;
         let mut args = Vec::with_capacity(keys.len());
         for key in keys {

@@ -24,11 +24,6 @@ pub(crate) fn returns_set(expr: &Expr) -> bool {
     walk::any(expr, &mut |node, depth| depth == 0 && matches!(node, Expr::Call(call) if call.returns_set))
 }
 
-/// Whether it holds a subquery.
-pub(crate) fn has_sublink(expr: &Expr) -> bool {
-    walk::any(expr, &mut |node, _| matches!(node, Expr::SubLink(_)))
-}
-
 /// Whether it holds an aggregate of this level.
 pub(crate) fn has_aggregate(expr: &Expr) -> bool {
     walk::any(expr, &mut |node, depth| matches!(node, Expr::Aggregate(agg) if agg.levels_up == depth))
