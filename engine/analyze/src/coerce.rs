@@ -581,7 +581,7 @@ pub(crate) fn constant(value: Datum, type_oid: Oid) -> Expr {
 }
 
 /// The pseudo-types that stand for an argument's own type.
-pub(crate) fn is_polymorphic(oid: Oid) -> bool {
+pub fn is_polymorphic(oid: Oid) -> bool {
     matches!(
         oid,
         types::ANYELEMENT

@@ -57,7 +57,7 @@ pub mod walk;
 mod window;
 
 pub use analyzer::{Analyzer, Place};
-pub use coerce::Coercion;
+pub use coerce::{Coercion, is_polymorphic};
 pub use default_expr::{
     TableShape, analyze_check, analyze_column_default, analyze_condition, analyze_default,
     analyze_default_as, analyze_expression, analyze_generated, analyze_index_expression,

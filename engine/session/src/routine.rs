@@ -56,21 +56,3 @@ fn deeper<T>(env: &StatementEnv<'_>, run: impl FnOnce() -> PgResult<T>) -> PgRes
 fn argument_types(row: &PgProc, context: &CallContext<'_>, args: &[Datum]) -> Vec<Oid> {
     if context.arg_types.len() == args.len() { context.arg_types.to_vec() } else { row.proargtypes.clone() }
 }
-
-/// A type that the call decides.
-pub(crate) fn is_polymorphic(oid: Oid) -> bool {
-    matches!(
-        oid,
-        types::ANYELEMENT
-            | types::ANYARRAY
-            | types::ANYNONARRAY
-            | types::ANYENUM
-            | types::ANYRANGE
-            | types::ANYMULTIRANGE
-            | types::ANYCOMPATIBLE
-            | types::ANYCOMPATIBLEARRAY
-            | types::ANYCOMPATIBLENONARRAY
-            | types::ANYCOMPATIBLERANGE
-            | types::ANYCOMPATIBLEMULTIRANGE
-    )
-}

@@ -91,17 +91,11 @@ impl Session {
     }
 
     fn check_may_make_temporary(&self, access: &Access<'_>) -> PgResult<()> {
-        if self.facts.superuser {
+        if self.may_in_database(access, Privileges::TEMPORARY)? {
             return Ok(());
         }
-        let catalog = access.catalog();
-        let Some(row) = catalog.database_by_oid(self.facts.database)? else { return Ok(()) };
-        let held =
-            catalog.privileges(self.facts.user_oid, AclObject::Database, row.datdba, row.datacl.as_ref())?;
-        if held.contains(Privileges::TEMPORARY) {
-            return Ok(());
-        }
-        let message = format!("permission denied to create temporary tables in database \"{}\"", row.datname);
+        let name = &self.facts.database_name;
+        let message = format!("permission denied to create temporary tables in database \"{name}\"");
         Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message))
     }
 }

@@ -3,7 +3,7 @@
 use super::stored_text::{canonical, with_analysis};
 use super::type_definition::unplaced;
 use crate::access::Access;
-use crate::routine::is_polymorphic;
+use redoubt_analyze::is_polymorphic;
 use redoubt_analyze::{AnalyzeContext, Params, Place, analyze_expression, references_of, resolve_type_name};
 use redoubt_catalog::ddl::ObjectAddress;
 use redoubt_error::{PgError, PgResult, code};

@@ -74,19 +74,24 @@ impl Session {
         result
     }
 
-    /// Whether the current role may make schemas in the database.
-    pub(super) fn check_may_create_in_database(&self, access: &Access<'_>) -> PgResult<()> {
+    /// Whether the current role has a privilege in the session's database.
+    pub(crate) fn may_in_database(&self, access: &Access<'_>, privilege: Privileges) -> PgResult<bool> {
         if self.facts.superuser {
-            return Ok(());
+            return Ok(true);
         }
         let catalog = access.catalog();
-        let Some(row) = catalog.database_by_oid(self.facts.database)? else { return Ok(()) };
+        let Some(row) = catalog.database_by_oid(self.facts.database)? else { return Ok(true) };
         let held =
             catalog.privileges(self.facts.user_oid, AclObject::Database, row.datdba, row.datacl.as_ref())?;
-        if held.contains(Privileges::CREATE) {
+        Ok(held.contains(privilege))
+    }
+
+    /// Whether the current role may make schemas in the database.
+    pub(super) fn check_may_create_in_database(&self, access: &Access<'_>) -> PgResult<()> {
+        if self.may_in_database(access, Privileges::CREATE)? {
             return Ok(());
         }
-        let message = format!("permission denied for database {}", row.datname);
+        let message = format!("permission denied for database {}", self.facts.database_name);
         Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message))
     }
 }

@@ -23,7 +23,7 @@ impl Session {
         let catalog = access.catalog();
         let declared = catalog.format_type(row.prorettype, None, &access.path)?;
         let info = catalog.type_info_must(row.prorettype)?;
-        let is_poly = |oid| super::is_polymorphic(oid);
+        let is_poly = |oid| redoubt_analyze::is_polymorphic(oid);
         if info.typtype == 'p'
             && !matches!(row.prorettype, types::RECORD | types::VOID)
             && !is_poly(row.prorettype)
