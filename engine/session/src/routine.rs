@@ -14,7 +14,7 @@ use crate::env::StatementEnv;
 use crate::functions::{Family, SetFamily, session_functions, session_sets};
 use redoubt_catalog::rows::PgProc;
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_functions::{CallContext, Datum, Oid, types};
+use redoubt_functions::{CallContext, Datum, Oid};
 use std::sync::Arc;
 
 /// Languages' handlers, by the C symbols of PostgreSQL's.

@@ -8,7 +8,7 @@
 use crate::access::Access;
 use crate::instance::Instance;
 use crate::session::{Session, SessionStart};
-use redoubt_catalog::acl::{AclObject, Privileges};
+use redoubt_catalog::acl::Privileges;
 use redoubt_catalog::ddl::{Behavior, Ddl, ObjectAddress, class};
 use redoubt_catalog::rows::PgNamespace;
 use redoubt_error::{PgError, PgResult, code};

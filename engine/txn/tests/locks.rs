@@ -233,6 +233,63 @@ fn a_soft_deadlock_is_resolved_by_reordering() {
     });
 }
 
+/// PostgreSQL's isolation test `deadlock-soft-2`: one waiter has to overtake two.
+#[test]
+fn a_soft_deadlock_that_takes_two_reversals() {
+    let txns = open(&MemVolume::new());
+    let [s1, s2, s3, s4] = [1, 2, 3, 4].map(|pid| begin(&txns, pid));
+    for txn in [&s2, &s3, &s4] {
+        txn.backend().set_deadlock_timeout(Duration::from_secs(100));
+    }
+    lock(&s1, table(1), LockMode::ShareUpdateExclusive).unwrap();
+    lock(&s2, table(2), LockMode::AccessShare).unwrap();
+    thread::scope(|scope| {
+        let s2_waits = scope.spawn(|| lock(&s2, table(1), LockMode::ShareUpdateExclusive));
+        until_waiting(&txns, s2.backend());
+        let s3_waits = scope.spawn(|| lock(&s3, table(2), LockMode::AccessExclusive));
+        until_waiting(&txns, s3.backend());
+        let s4_waits = scope.spawn(|| lock(&s4, table(2), LockMode::AccessExclusive));
+        until_waiting(&txns, s4.backend());
+        lock(&s1, table(2), LockMode::ShareUpdateExclusive).unwrap();
+        s1.commit().unwrap();
+        s2_waits.join().unwrap().unwrap();
+        s2.commit().unwrap();
+        s3_waits.join().unwrap().unwrap();
+        s3.commit().unwrap();
+        s4_waits.join().unwrap().unwrap();
+    });
+}
+
+/// The last to wait closes two cycles, and only one of them goes away when a queue is reordered.
+#[test]
+fn a_hard_deadlock_behind_a_soft_one() {
+    let txns = open(&MemVolume::new());
+    let [last, soft, ahead, hard] = [1, 2, 3, 4].map(|pid| begin(&txns, pid));
+    for txn in [&soft, &ahead, &hard] {
+        txn.backend().set_deadlock_timeout(Duration::from_secs(100));
+    }
+    lock(&soft, table(1), LockMode::AccessShare).unwrap();
+    lock(&hard, table(1), LockMode::AccessShare).unwrap();
+    lock(&last, table(2), LockMode::AccessShare).unwrap();
+    lock(&last, table(3), LockMode::AccessExclusive).unwrap();
+    thread::scope(|scope| {
+        let ahead_waits = scope.spawn(|| lock(&ahead, table(2), LockMode::AccessExclusive));
+        until_waiting(&txns, ahead.backend());
+        let soft_waits = scope.spawn(|| lock(&soft, table(2), LockMode::AccessShare));
+        until_waiting(&txns, soft.backend());
+        let hard_waits = scope.spawn(|| lock(&hard, table(3), LockMode::AccessShare));
+        until_waiting(&txns, hard.backend());
+        // last -> soft -> (queued behind) ahead -> last, and last -> hard -> last.
+        let error = lock(&last, table(1), LockMode::AccessExclusive).unwrap_err();
+        assert_eq!(error.code().as_str(), "40P01");
+        last.abort();
+        hard_waits.join().unwrap().unwrap();
+        ahead_waits.join().unwrap().unwrap();
+        ahead.commit().unwrap();
+        soft_waits.join().unwrap().unwrap();
+    });
+}
+
 #[test]
 fn a_lock_brings_the_commit_that_released_it() {
     let volume = MemVolume::new();

@@ -2,8 +2,9 @@
 //!
 //! Run by a waiter whose `deadlock_timeout` has passed, with all shards locked. A waiter waits for every holder
 //! in its way (a hard edge) and for every conflicting waiter ahead of it in the queue (a soft edge). A cycle
-//! through the caller that has a soft edge may be broken by letting the waiter behind go first, if that
-//! makes no other cycle; a cycle of hard edges ends the caller's statement.
+//! through the caller that has a soft edge may be broken by letting the waiter behind go first. There may be
+//! several cycles, and breaking one may make another: nobody looks a second time, so the caller goes on until
+//! no cycle is left, or none of the orders does that; then its statement ends.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use redoubt_error::{PgError, code};
 
 use crate::backend::Backend;
 use crate::locks::manager::Shard;
-use crate::locks::shard::{Lock, Waiter};
+use crate::locks::shard::Waiter;
 use crate::locks::{LockMode, LockTag};
 
 /// One wait on the way round.
@@ -27,16 +28,88 @@ struct Edge {
     soft: bool,
 }
 
-/// Looks for a deadlock that `start` is part of, and resolves it by reordering a queue if that can be done.
+/// Looks for a deadlock that `start` is part of, and resolves it by reordering queues if that can be done.
 /// The answer is the error for `start`, or nothing when it may wait on.
 pub(super) fn find_deadlock(shards: &mut [MutexGuard<'_, Shard>], start: &Arc<Backend>) -> Option<PgError> {
     let cycle = find_cycle(shards, start)?;
-    for edge in cycle.iter().filter(|edge| edge.soft) {
-        if reorder(shards, edge) {
-            return None;
+    let mut rearrangement = Rearrangement { shards, start, reversed: Vec::new(), originals: Vec::new() };
+    if !rearrangement.breaks(&cycle) {
+        return Some(report(&cycle));
+    }
+    rearrangement.wake();
+    None
+}
+
+/// Queues put into another order for as long as it is not known whether that helps.
+struct Rearrangement<'a, 'b> {
+    shards: &'a mut [MutexGuard<'b, Shard>],
+    start: &'a Arc<Backend>,
+    /// Soft edges whose waiter is to go before its blocker.
+    reversed: Vec<Edge>,
+    /// The touched queues as they were.
+    originals: Vec<(LockTag, Vec<Waiter>)>,
+}
+
+impl Rearrangement<'_, '_> {
+    /// Looks for soft edges, of this cycle and of those that are left or arise when it is broken, whose reversal
+    /// leaves none. The queues are as they were if there are none.
+    fn breaks(&mut self, cycle: &[Edge]) -> bool {
+        for edge in cycle.iter().filter(|edge| edge.soft) {
+            self.reversed.push(edge.clone());
+            if self.arrange(edge.tag) && self.remaining_cycle().is_none_or(|next| self.breaks(&next)) {
+                return true;
+            }
+            self.reversed.pop();
+            let arranged = self.arrange(edge.tag);
+            assert!(arranged, "the reversals before the last could be satisfied");
+        }
+        false
+    }
+
+    /// Puts a queue into the order that obeys the reversals and differs from its own only where it must: filled
+    /// from its end, each place with the last one that need not go before another. False when they contradict.
+    fn arrange(&mut self, tag: LockTag) -> bool {
+        let queue = queue_of(self.shards, tag);
+        let mut left = match self.originals.iter().find(|(touched, _)| *touched == tag) {
+            Some((_, original)) => original.clone(),
+            None => {
+                let original: Vec<_> = queue.iter().cloned().collect();
+                self.originals.push((tag, original.clone()));
+                original
+            }
+        };
+        let mut arranged = VecDeque::with_capacity(left.len());
+        while !left.is_empty() {
+            let is_left = |backend| left.iter().any(|waiter| Arc::ptr_eq(&waiter.backend, backend));
+            let must_go_before = |waiter: &Waiter| {
+                let mut reversed = self.reversed.iter().filter(|edge| edge.tag == tag);
+                reversed.any(|edge| Arc::ptr_eq(&edge.waiter, &waiter.backend) && is_left(&edge.blocker))
+            };
+            let Some(last) = left.iter().rposition(|waiter| !must_go_before(waiter)) else { return false };
+            arranged.push_front(left.remove(last));
+        }
+        *queue = arranged;
+        true
+    }
+
+    /// A cycle through the caller, or through somebody whose place has changed.
+    fn remaining_cycle(&self) -> Option<Vec<Edge>> {
+        let moved = self.reversed.iter().flat_map(|edge| [&edge.waiter, &edge.blocker]);
+        moved.chain([self.start]).find_map(|backend| find_cycle(self.shards, backend))
+    }
+
+    /// Grants what the new order allows.
+    fn wake(self) {
+        for (tag, _) in self.originals {
+            let lock = self.shards.iter_mut().find_map(|shard| shard.get_mut(&tag));
+            lock.expect("the lock is waited for").wake_queue();
         }
     }
-    Some(report(&cycle))
+}
+
+fn queue_of<'a>(shards: &'a mut [MutexGuard<'_, Shard>], tag: LockTag) -> &'a mut VecDeque<Waiter> {
+    let lock = shards.iter_mut().find_map(|shard| shard.get_mut(&tag));
+    &mut lock.expect("the lock is waited for").queue
 }
 
 /// A cycle through `start`, as the waits in order.
@@ -87,31 +160,6 @@ fn edges_of(shards: &[MutexGuard<'_, Shard>], waiter: &Arc<Backend>) -> Vec<Edge
         ahead.filter(|other| mode.conflicts_with(other.mode)).map(|other| edge(&other.backend, true)),
     );
     edges
-}
-
-/// Moves the waiter of a soft edge ahead of its blocker, if no waiter of that queue is in a cycle then.
-fn reorder(shards: &mut [MutexGuard<'_, Shard>], edge: &Edge) -> bool {
-    let at = shards.iter().position(|shard| shard.contains_key(&edge.tag)).expect("the lock is waited for");
-    let place = |queue: &VecDeque<Waiter>, backend: &Arc<Backend>| {
-        queue.iter().position(|waiter| Arc::ptr_eq(&waiter.backend, backend)).expect("both are in the queue")
-    };
-    let queue = &mut lock_of(&mut shards[at], edge.tag).queue;
-    let (behind, ahead) = (place(queue, &edge.waiter), place(queue, &edge.blocker));
-    let moved = queue.remove(behind).expect("the place was just found");
-    queue.insert(ahead, moved);
-    let waiters: Vec<_> = queue.iter().map(|waiter| waiter.backend.clone()).collect();
-    if waiters.iter().any(|waiter| find_cycle(shards, waiter).is_some()) {
-        let queue = &mut lock_of(&mut shards[at], edge.tag).queue;
-        let moved = queue.remove(ahead).expect("it was just put there");
-        queue.insert(behind, moved);
-        return false;
-    }
-    lock_of(&mut shards[at], edge.tag).wake_queue();
-    true
-}
-
-fn lock_of(shard: &mut Shard, tag: LockTag) -> &mut Lock {
-    shard.get_mut(&tag).expect("the lock is waited for")
 }
 
 fn report(cycle: &[Edge]) -> PgError {

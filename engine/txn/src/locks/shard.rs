@@ -20,6 +20,7 @@ struct Holder {
     modes: Modes,
 }
 
+#[derive(Clone)]
 pub(super) struct Waiter {
     pub(super) backend: Arc<Backend>,
     pub(super) mode: LockMode,
