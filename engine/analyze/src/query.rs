@@ -147,6 +147,9 @@ pub enum RteKind {
         index: usize,
         /// Inside its own recursive term: reads the working table.
         self_reference: bool,
+        /// What its query reads from outside of itself. Empty until the planner takes the definition out of the
+        /// tree; from then on only this tells that the reference depends on an outer row.
+        outer: Vec<Expr>,
     },
     /// The `excluded` row of ON CONFLICT DO UPDATE.
     Excluded,

@@ -5,6 +5,7 @@ use crate::node::PlanState;
 use crate::spill::tuple_store::TupleStore;
 use redoubt_analyze::query::CommandType;
 use redoubt_error::{PgError, PgResult};
+use redoubt_plan::SlotSet;
 
 /// A WITH query being computed.
 pub(crate) struct CteState {
@@ -42,6 +43,20 @@ impl Exec<'_> {
         let found = position < state.store.len();
         self.ctes[cte] = Some(state);
         result.map(|()| found)
+    }
+
+    /// Empties the store if what its query reads from outside has changed. All readers start over before any of
+    /// them reads again. Its own node starts over, too, for it may read a store that depends on the same.
+    pub(crate) fn restart_cte(&mut self, cte: usize, changed: &SlotSet) -> PgResult<()> {
+        if !self.plan.ctes[cte].as_ref().is_some_and(|plan| plan.external.intersects(changed)) {
+            return Ok(());
+        }
+        let Some(mut state) = self.ctes[cte].take() else { return Ok(()) };
+        state.root.rescan(self, changed)?;
+        state.store.clear();
+        state.complete = false;
+        self.ctes[cte] = Some(state);
+        Ok(())
     }
 
     /// Runs WITH queries that have been started to their ends.

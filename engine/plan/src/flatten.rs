@@ -9,6 +9,7 @@
 
 use crate::builder::{Builder, CteState};
 use crate::node::Permission;
+use crate::planner::sublink::outer_columns;
 use crate::range::{PlanRange, RangeKind};
 use crate::walk;
 use redoubt_analyze::query::*;
@@ -158,7 +159,7 @@ impl Builder<'_> {
             RteKind::Values(rows) => {
                 rows.iter_mut().flatten().try_for_each(|value| self.flatten_expr(value, outer))
             }
-            RteKind::Cte { levels_up, index, self_reference, .. } => {
+            RteKind::Cte { levels_up, index, self_reference, outer: reads, .. } => {
                 let level = outer
                     .len()
                     .checked_sub(1 + *levels_up)
@@ -166,6 +167,9 @@ impl Builder<'_> {
                 match outer[level].ctes.get(*index).cloned() {
                     Some(CteUse::Stored(number)) => {
                         (*levels_up, *index) = (0, number);
+                        // Whoever asks what the query around depends on cannot see the definition any more.
+                        let definition = self.ctes[number].definition.as_ref();
+                        *reads = definition.map_or_else(Vec::new, |cte| outer_columns(&cte.query));
                         self.ranges[range].kind = if *self_reference {
                             RangeKind::WorkTable(number)
                         } else {

@@ -37,7 +37,7 @@ pub(crate) mod relset;
 mod select;
 pub(crate) mod selectivity;
 mod setop;
-mod sublink;
+pub(crate) mod sublink;
 mod tid_paths;
 mod windows;
 

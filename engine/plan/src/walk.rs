@@ -112,7 +112,8 @@ macro_rules! walkers {
                     RteKind::Values(rows) => {
                         rows.$iter().for_each(|row| row.$iter().for_each(|value| $expr(value, depth, f)))
                     }
-                    RteKind::Relation { .. } | RteKind::Join | RteKind::Cte { .. } | RteKind::Excluded => {}
+                    RteKind::Cte { outer, .. } => outer.$iter().for_each(|column| $expr(column, depth, f)),
+                    RteKind::Relation { .. } | RteKind::Join | RteKind::Excluded => {}
                 }
             }
             for cte in query.ctes.$iter() {

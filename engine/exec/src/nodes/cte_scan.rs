@@ -34,11 +34,7 @@ impl Node for CteScanState {
     fn rescan(&mut self, x: &mut Exec<'_>, changed: &SlotSet) -> PgResult<()> {
         let NodeKind::CteScan(node) = &x.plan.nodes[self.id.index()].kind else { unreachable!() };
         self.next = 0;
-        // All readers start over before any of them reads again, so the store may be dropped here.
-        if x.plan.ctes[node.cte].as_ref().is_some_and(|plan| plan.external.intersects(changed)) {
-            x.ctes[node.cte] = None;
-        }
-        Ok(())
+        x.restart_cte(node.cte, changed)
     }
 }
 

@@ -358,7 +358,7 @@ impl LevelPlanner<'_, '_> {
             })
             .collect();
         Ok(Path {
-            kind: PathKind::Distinct { sub: sub.clone(), keys },
+            kind: PathKind::Distinct { sub: sub.clone(), keys, carried: Vec::new() },
             relids: sub.relids.clone(),
             outer: sub.outer.clone(),
             rows: groups,

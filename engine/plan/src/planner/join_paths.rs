@@ -6,6 +6,7 @@ mod merge;
 
 use super::clause::Clause;
 use super::cost::{self, Cost, clamp_rows};
+use super::equivalence::strip_relabel;
 use super::join_cost::{self, HashCosting, JoinCosting, MergeCosting};
 use super::join_size::MatchFactors;
 use super::joining::LegalJoin;
@@ -13,7 +14,9 @@ use super::level::{BaseKind, JoinRel, LevelPlanner, SpecialJoin};
 use super::order::DISABLE_COST;
 use super::path::{self, JoinPath, Path, PathKey, PathKind, SortItem};
 use super::relset::RelSet;
+use crate::equal;
 use crate::join::JoinType;
+use crate::walk;
 use redoubt_analyze::query::Expr;
 use redoubt_error::PgResult;
 use std::rc::Rc;
@@ -107,6 +110,7 @@ impl LevelPlanner<'_, '_> {
             }
         }
         let exprs: Vec<Expr> = keys.iter().map(|(_, expr)| expr.clone()).collect();
+        let carried = key_columns(&exprs, right);
         let groups = self.estimate_groups(&exprs, sub.rows)?;
         let items: Vec<SortItem> = keys
             .iter()
@@ -131,7 +135,7 @@ impl LevelPlanner<'_, '_> {
             total: cost.total + disabled,
             width: sub.width,
             order: Vec::new(),
-            kind: PathKind::Distinct { sub, keys: items },
+            kind: PathKind::Distinct { sub, keys: items, carried },
         })))
     }
 
@@ -457,6 +461,21 @@ fn tested_inside(path: &Path) -> Vec<Rc<Clause>> {
         PathKind::Material(sub) => tested_inside(sub),
         _ => Vec::new(),
     }
+}
+
+/// The columns of keys that are computed: the join's conditions compute the keys again from them.
+fn key_columns(keys: &[Expr], ranges: &RelSet) -> Vec<Expr> {
+    let mut columns: Vec<Expr> = Vec::new();
+    for key in keys.iter().filter(|key| !matches!(strip_relabel(key), Expr::Var(_))) {
+        walk::visit(key, 0, &mut |node, _| {
+            let own = matches!(node, Expr::Var(var) if ranges.contains(var.rt));
+            if own && !columns.iter().any(|known| equal::same(known, node)) {
+                columns.push(node.clone());
+            }
+            true
+        });
+    }
+    columns
 }
 
 /// Whether reading the path again costs no more than reading kept rows.

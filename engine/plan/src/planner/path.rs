@@ -133,10 +133,12 @@ pub(crate) enum PathKind {
         keys: Vec<Rc<Clause>>,
     },
     Material(Rc<Path>),
-    /// Duplicates removed, for a semi join done as an inner join.
+    /// One row of each set of equal keys.
     Distinct {
         sub: Rc<Path>,
         keys: Vec<SortItem>,
+        /// Columns that are read above, too, with the values of any one of the set's rows.
+        carried: Vec<Expr>,
     },
     Sort {
         sub: Rc<Path>,

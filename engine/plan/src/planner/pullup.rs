@@ -136,7 +136,7 @@ impl LevelPlanner<'_, '_> {
     /// `EXISTS (SELECT ... FROM ... WHERE ...)` whose only link with this level is its WHERE.
     fn exists_join(&mut self, link: &SubLink, available: &RelSet) -> Option<(JoinTree, Vec<Expr>)> {
         let mut query = link.query.clone();
-        if !query.ctes.is_empty() || has_stored_cte(&query) {
+        if !query.ctes.is_empty() || reads_changing_store(&query) {
             return None;
         }
         simplify_exists(&mut query);
@@ -255,7 +255,7 @@ impl LevelPlanner<'_, '_> {
         {
             return false;
         }
-        if !query.ctes.is_empty() || has_stored_cte(query) || entry.lateral && nullable {
+        if !query.ctes.is_empty() || reads_changing_store(query) || entry.lateral && nullable {
             return false;
         }
         if query.jointree.items.is_empty() && (nullable || query.jointree.quals.is_some()) {
@@ -272,9 +272,13 @@ impl LevelPlanner<'_, '_> {
             if inspect::is_volatile(&target.expr) {
                 return false;
             }
-            // A value that must become NULL with its side of an outer join has to be a column.
+            // A value that must become NULL with its side of an outer join, or where it is no key of a grouping set,
+            // has to be a column.
             let is_column = matches!(&target.expr, Expr::Var(var) if from.contains(var.rt));
-            if nullable && used.contains(&(index as i16 + 1)) && !is_column {
+            if (nullable || self.query.grouping_sets.is_some())
+                && used.contains(&(index as i16 + 1))
+                && !is_column
+            {
                 return false;
             }
         }
@@ -339,10 +343,13 @@ fn is_plain(query: &Query) -> bool {
         && query.row_marks.is_empty()
 }
 
-/// Whether the query has WITH queries of its own that keep a store. (They are numbered and taken
-/// out of the query, so only their readers show.)
-fn has_stored_cte(query: &Query) -> bool {
-    query.rtable.iter().any(|entry| matches!(entry.kind, RteKind::Cte { self_reference: true, .. }))
+/// Whether the query reads a working table, or a stored WITH query that depends on an outer row: such a store
+/// is kept for as long as this query's own scan goes on.
+fn reads_changing_store(query: &Query) -> bool {
+    query.rtable.iter().any(|entry| match &entry.kind {
+        RteKind::Cte { self_reference, outer, .. } => *self_reference || !outer.is_empty(),
+        _ => false,
+    })
 }
 
 /// Whether the expression holds an aggregate or GROUPING of the level above.

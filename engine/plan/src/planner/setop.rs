@@ -154,7 +154,7 @@ impl LevelPlanner<'_, '_> {
                 total: cost.total,
                 width: sub.width,
                 order: Vec::new(),
-                kind: PathKind::Distinct { sub: sub.clone(), keys: items(&keys) },
+                kind: PathKind::Distinct { sub: sub.clone(), keys: items(&keys), carried: Vec::new() },
             }));
         }
         if let Some(order) = order {

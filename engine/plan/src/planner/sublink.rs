@@ -17,9 +17,16 @@ use redoubt_error::{PgError, PgResult};
 impl Builder<'_> {
     /// Plans a subquery in an expression.
     pub(crate) fn plan_sublink(&mut self, link: &SubLink) -> PgResult<SubPlanId> {
+        // The expression may be compiled more than once: as a join's key and in its filter, say. Pulling up moves
+        // range-table entries, of this plan's copy of the query; the next one starts from what the query says.
+        let mut inside = RelSet::new();
+        own_ranges(&link.query, &mut inside);
+        let places: Vec<(usize, usize)> =
+            inside.iter().map(|range| (range, self.local_index[range])).collect();
         self.trails.push(Vec::new());
         let planned = self.plan_sublink_level(link);
         self.trails.pop();
+        places.into_iter().for_each(|(range, place)| self.local_index[range] = place);
         let id = planned?;
         self.trails.last_mut().expect("there is always a level").push(id);
         Ok(id)
@@ -35,7 +42,7 @@ impl Builder<'_> {
             SubLinkKind::Any | SubLinkKind::All => 0.5,
             SubLinkKind::Expr | SubLinkKind::Array | SubLinkKind::RowCompare => 0.0,
         };
-        let outside = outer_columns(&link.query);
+        let outside = outer_columns(&link.query).len();
         let correlated = outside > 0;
         self.param_numbers += outside;
         let planned = self.plan_level(query, fraction)?;
@@ -230,19 +237,22 @@ pub(crate) fn outer_ranges(query: &Query) -> RelSet {
     outside
 }
 
-/// How many columns from outside the query refers to.
-fn outer_columns(query: &Query) -> usize {
+/// The columns from outside that the query refers to, each once.
+pub(crate) fn outer_columns(query: &Query) -> Vec<Expr> {
     let outside = outer_ranges(query);
-    let mut columns: Vec<(usize, i16)> = Vec::new();
+    let mut known: Vec<(usize, i16)> = Vec::new();
+    let mut columns = Vec::new();
     walk::visit_query(query, 0, &mut |expr, _| {
         if let Expr::Var(var) = expr {
-            if outside.contains(var.rt) && !columns.contains(&(var.rt, var.attno)) {
-                columns.push((var.rt, var.attno));
+            let column = (var.rt, var.attno);
+            if outside.contains(var.rt) && !known.contains(&column) {
+                known.push(column);
+                columns.push(expr.clone());
             }
         }
         true
     });
-    columns.len()
+    columns
 }
 
 /// All range-table entries of a query and of the queries in it.

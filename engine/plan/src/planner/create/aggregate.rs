@@ -15,9 +15,12 @@ use redoubt_functions::{Datum, Oid, aggregate as library, io, types};
 impl Builder<'_> {
     pub(super) fn create_aggregate(&mut self, level: &Level, path: &Path) -> PgResult<NodeId> {
         match &path.kind {
-            PathKind::Distinct { sub, keys, .. } => {
+            PathKind::Distinct { sub, keys, carried } => {
                 let child = self.create(level, sub)?;
                 let keys = self.group_keys(child, keys)?;
+                let carried = carried.iter().map(|column| self.input_slot(child, column));
+                let carried =
+                    carried.map(|slot| slot.map(|slot| (slot, slot))).collect::<PgResult<Vec<_>>>()?;
                 // The input is used up before the first group comes out: its slots are free.
                 let key_outs = keys.iter().map(|key| key.slot).collect();
                 Ok(self.node(NodeKind::Aggregate(Aggregation {
@@ -25,7 +28,7 @@ impl Builder<'_> {
                     strategy: AggStrategy::Hashed,
                     keys,
                     key_outs,
-                    carried: Vec::new(),
+                    carried,
                     calls: Vec::new(),
                     sets: None,
                     groups: path.rows,
