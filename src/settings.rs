@@ -3,7 +3,7 @@
 use crate::directory::Found;
 use crate::{Start, config};
 use redoubt_embedded::EmbeddedOptions;
-use redoubt_io::{Choice, Device, IoMethod};
+use redoubt_io::{Choice, IoMethod};
 use redoubt_node::ShardOptions;
 use redoubt_protocol::VolumeGeometry;
 use redoubt_session::settings::{Parameter, Settings, Source};
@@ -107,13 +107,7 @@ fn read(path: &Path) -> Result<String, String> {
 pub(crate) fn device(settings: &Settings) -> Result<Choice, String> {
     let name = settings.text(Parameter::IoMethod);
     let method = IoMethod::from_name(name).expect("the setting takes no other names");
-    let choice = method.choose().map_err(|reason| format!("redoubt.io_method is {name}, but {reason}"))?;
-    if choice.device == Device::Glommio {
-        tracing::warn!(
-            "io_uring by glommio is on trial: it can miss a wake-up, and a commit wait for the next one"
-        );
-    }
-    Ok(choice)
+    method.choose().map_err(|reason| format!("redoubt.io_method is {name}, but {reason}"))
 }
 
 /// How storage nodes use their log.

@@ -8,6 +8,7 @@
 //! Creating, growing and control files are left to the portable storage: they are rare, and glommio's own ways
 //! of growing a file per write cost milliseconds.
 
+mod bell;
 mod file;
 mod probe;
 
@@ -25,9 +26,11 @@ pub(crate) use probe::refusal;
 const IO_MEMORY_BYTES: usize = 512 << 10;
 /// Operations in flight that a ring has room for. A shard has one write and a handful of page reads.
 const RING_DEPTH: usize = 64;
-/// A shard's messages come from other threads. Only to a queue with a latency bound does glommio pass such a wake-up
-/// on at once; to others it may come as late as its preemption timer, tens of milliseconds.
-const WAKE_LATENCY: Duration = Duration::from_millis(1);
+/// The executor's preemption timer, which is never to fire. One that does, after the reactor has made the task ready
+/// and before the task is run, lets glommio 0.9 find no task run, forget that one is ready, and go to sleep
+/// (`LocalExecutor::run` and `run_task_queues`): the wake is lost, whoever it came from, until something else happens.
+/// There is one task; it has nobody to be preempted for.
+const NEVER: Duration = Duration::from_secs(1 << 30);
 
 thread_local! {
     /// Whether this thread is inside [`drive`].
@@ -51,15 +54,20 @@ where
     let executor = executor()?;
     let _inside = Inside::enter();
     executor.run(async move {
-        let latency = Latency::Matters(WAKE_LATENCY);
+        // To a queue with a latency bound, and only to such a one, glommio passes a wake of another thread on by an
+        // event in the ring, whatever it believes about who sleeps.
+        let latency = Latency::Matters(NEVER);
         let queue = glommio::executor().create_task_queue(Shares::default(), latency, "shard");
-        Ok(glommio::spawn_local_into(future, queue).map_err(io::Error::from)?.await)
+        let output = glommio::spawn_local_into(bell::run(future), queue).map_err(io::Error::from)?.await;
+        bell::step_aside().await;
+        Ok(output)
     })
 }
 
 fn executor() -> io::Result<LocalExecutor> {
     let builder = LocalExecutorBuilder::new(Placement::Unbound).name("redoubt-ring");
-    builder.io_memory(IO_MEMORY_BYTES).ring_depth(RING_DEPTH).make().map_err(io::Error::from)
+    let builder = builder.io_memory(IO_MEMORY_BYTES).ring_depth(RING_DEPTH).preempt_timer(NEVER);
+    builder.make().map_err(io::Error::from)
 }
 
 /// Marks the thread while it lives, a panic that leaves it included.

@@ -168,7 +168,7 @@ parameters! {
     MaxIndexKeys "max_index_keys" Kind::Int(32, 32, Unit::None), "32", Internal, false, PRESET, "Columns in an index.";
     PasswordEncryption "password_encryption" Kind::Only(&["scram-sha-256"]), "scram-sha-256", User, false, AUTHENTICATION, "How passwords are stored.";
     Port "port" Kind::Int(1, 65535, Unit::None), "5432", Postmaster, false, CONNECTION, "TCP port to listen on.";
-    IoMethod "redoubt.io_method" Kind::Enum(&["auto", "glommio", "portable"]), "portable", Postmaster, false, "Redoubt", "How storage nodes reach their disk: blocking calls, io_uring by glommio (on trial: it can miss wake-ups), or glommio where the kernel allows it.";
+    IoMethod "redoubt.io_method" Kind::Enum(&["auto", "glommio", "portable"]), "portable", Postmaster, false, "Redoubt", "How storage nodes reach their disk: blocking calls, io_uring by glommio, or glommio where the kernel allows it.";
     LogLazySize "redoubt.log_lazy_size" Kind::Int(16_384, MAX_INT, Unit::KB), "524288", Postmaster, false, "Redoubt", "Log that may fill before storage nodes make page images of it.";
     LogSize "redoubt.log_size" Kind::Int(131_072, MAX_INT, Unit::KB), "2097152", Postmaster, false, "Redoubt", "The most that the log of a group of storage nodes on one device may grow to.";
     Role "role" Kind::Text, "none", User, false, "Ungrouped", "The role that SET ROLE has chosen.";

@@ -1,8 +1,6 @@
 //! The storage that chooses its device.
 
 use std::io::ErrorKind;
-use std::sync::mpsc;
-use std::thread;
 
 use redoubt_io::portable::PortableOptions;
 use redoubt_io::{Choice, Device, DiskStorage, IoBuf, IoMethod, LogDevice, PageDevice, Storage};
@@ -14,7 +12,7 @@ fn open(root: &std::path::Path, device: Device) -> DiskStorage {
 }
 
 /// The devices of this machine; the portable one alone where the kernel refuses rings.
-fn devices() -> Vec<Device> {
+pub fn devices() -> Vec<Device> {
     let best = IoMethod::Auto.choose().expect("there is always one").device;
     if best == Device::Portable { vec![best] } else { vec![best, Device::Portable] }
 }
@@ -49,41 +47,6 @@ fn what_one_device_wrote_the_other_reads() {
             pages.flush().await.expect("flushes");
         };
         storage.drive(run).expect("an executor");
-    }
-}
-
-#[test]
-fn tasks_are_woken_from_other_threads_and_their_wakers_outlive_them() {
-    // Not glommio, which fails this: see "On trial" in the README.
-    for device in [Device::Portable] {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let storage = open(directory.path(), device);
-        let (give, taken) = mpsc::channel::<std::task::Waker>();
-        let waking = thread::spawn(move || {
-            let mut last = None;
-            for waker in taken {
-                waker.wake_by_ref();
-                last = Some(waker);
-            }
-            last
-        });
-        let run = async move {
-            for _ in 0..1000 {
-                let mut is_first = true;
-                std::future::poll_fn(|context| {
-                    if !std::mem::take(&mut is_first) {
-                        return std::task::Poll::Ready(());
-                    }
-                    give.send(context.waker().clone()).expect("the other thread waits");
-                    std::task::Poll::Pending
-                })
-                .await;
-            }
-        };
-        storage.drive(run).expect("an executor");
-        let late = waking.join().expect("no panic").expect("it was given some");
-        late.wake_by_ref();
-        drop(late);
     }
 }
 

@@ -6,3 +6,4 @@ mod disk;
 mod forgetting;
 mod portable;
 mod refused;
+mod waking;
