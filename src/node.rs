@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &NodeArguments) -> Result<(), String> {
     let handle = ShardHandle::new();
     let server = NodeServer::bind(&cluster.identity(member)?, listen, handle.clone())
         .map_err(|error| storage_error(&error))?;
+    let reader = storage.reader_for_peers();
     let shard = ShardThread::start(storage, identity, options, handle, server.outbound(), stop_when_failed)
         .map_err(|error| storage_error(&error))?;
     let endpoints = Endpoints(cluster.metadata()?);
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &NodeArguments) -> Result<(), String> {
     server.serve(&cluster.node_ids(), &addresses);
     let (shown, zone, address) = (shard.handle().clone(), entry.zone, server.address());
     let _control = Control::serve(&home, move || describe(node.get(), zone, address, &shown));
-    tracing::info!(node = entry.id, zone = %entry.zone, listen = %server.address(), is_new, %device, "storage node is ready");
+    tracing::info!(node = entry.id, zone = %entry.zone, listen = %server.address(), is_new, reader, %device, "storage node is ready");
     signals::wait(arguments.owned);
     drop(server);
     shard.stop().map_err(|error| storage_error(&error))

@@ -7,6 +7,7 @@ use std::io;
 
 use crate::buffer::IoBuf;
 use crate::executor::block_on;
+use crate::shipping::{Stretch, check_size};
 
 /// A file of fixed length, written mostly forward and recycled from its start.
 ///
@@ -43,6 +44,22 @@ pub trait LogDevice {
     /// `UnexpectedEof` when they are not all within the file; whatever the device reports.
     async fn read_at(&self, offset: u64, len: usize) -> io::Result<IoBuf>;
 
+    /// Reads stretches of the file for a peer that is catching up, at most [`crate::SHIPMENT_BYTES`] altogether, in the
+    /// order in which they are given. Commits do not wait behind it where the device has another thread for it. What
+    /// was written before the call is read; what is written meanwhile may be, in part.
+    ///
+    /// # Errors
+    /// `InvalidInput` for too many bytes; `UnexpectedEof` when they are not all within the file; whatever the device
+    /// reports.
+    async fn read_stretches(&self, stretches: &[Stretch]) -> io::Result<Vec<Vec<u8>>> {
+        check_size(stretches)?;
+        let mut all = Vec::with_capacity(stretches.len());
+        for stretch in stretches {
+            all.push(self.read_at(stretch.offset, stretch.len).await?.to_vec());
+        }
+        Ok(all)
+    }
+
     /// The file's length, fixed when it was created.
     fn len_bytes(&self) -> u64;
 }
@@ -67,6 +84,22 @@ pub trait PageDevice {
     /// # Errors
     /// As [`LogDevice::read_at`].
     async fn read_at(&self, offset: u64, len: usize) -> io::Result<IoBuf>;
+
+    /// Reads stretches of the file for a peer that is catching up, at most [`crate::SHIPMENT_BYTES`] altogether, in the
+    /// order in which they are given. Commits do not wait behind it where the device has another thread for it. What
+    /// was written before the call is read; what is written meanwhile may be, in part.
+    ///
+    /// # Errors
+    /// `InvalidInput` for too many bytes; `UnexpectedEof` when they are not all within the file; whatever the device
+    /// reports.
+    async fn read_stretches(&self, stretches: &[Stretch]) -> io::Result<Vec<Vec<u8>>> {
+        check_size(stretches)?;
+        let mut all = Vec::with_capacity(stretches.len());
+        for stretch in stretches {
+            all.push(self.read_at(stretch.offset, stretch.len).await?.to_vec());
+        }
+        Ok(all)
+    }
 
     /// Makes the file at least `len_bytes` long and reserves the space, so that a full disk is met here and not
     /// by a write. What is added reads as zeroes. Durable with the next flush.

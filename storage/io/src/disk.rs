@@ -9,6 +9,7 @@ use crate::device::{LogDevice, PageDevice, Storage};
 use crate::executor::block_on;
 use crate::portable::{LogFile, PageFile, PortableOptions, PortableStorage};
 use crate::ring::{self, RingFile};
+use crate::shipping::{Shipping, Stretch, check_size};
 
 /// Which device is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,15 +82,16 @@ impl fmt::Display for Choice {
 pub struct DiskStorage {
     portable: PortableStorage,
     device: Device,
+    shipping: Shipping,
 }
 
 /// An open log of a [`DiskStorage`]; clones share it.
 #[derive(Clone, Debug)]
-pub struct DiskLog(AnyFile<LogFile>);
+pub struct DiskLog(AnyFile<LogFile>, Shipping);
 
 /// An open page file of a [`DiskStorage`]; clones share it.
 #[derive(Clone, Debug)]
-pub struct DiskPages(AnyFile<PageFile>);
+pub struct DiskPages(AnyFile<PageFile>, Shipping);
 
 #[derive(Clone, Debug)]
 enum AnyFile<P> {
@@ -104,7 +106,14 @@ impl DiskStorage {
     /// # Errors
     /// As there.
     pub fn open(root: &Path, device: Device, options: PortableOptions) -> io::Result<Self> {
-        Ok(Self { portable: PortableStorage::open(root, options)?, device })
+        let portable = PortableStorage::open(root, options)?;
+        let shipping = Shipping::new(ring::bare_ring_refusal(), portable.page_threads());
+        Ok(Self { portable, device, shipping })
+    }
+
+    /// What reads for peers that are catching up, and why it is not tokio-uring if it is not, in words for the log.
+    pub fn reader_for_peers(&self) -> String {
+        self.shipping.to_string()
     }
 
     /// Whether files are opened on the ring of this thread.
@@ -126,18 +135,22 @@ impl Storage for DiskStorage {
 
     async fn open_log(&self, name: &str, len_bytes: u64) -> io::Result<DiskLog> {
         if !self.is_on_ring()? {
-            return Ok(DiskLog(AnyFile::Portable(self.portable.open_log(name, len_bytes).await?)));
+            let file = AnyFile::Portable(self.portable.open_log(name, len_bytes).await?);
+            return Ok(DiskLog(file, self.shipping.clone()));
         }
         let (path, core, threads) = self.portable.open_log_core(name, len_bytes).await?;
-        Ok(DiskLog(AnyFile::Ring(RingFile::open_log(&path, core, threads).await?)))
+        let file = AnyFile::Ring(RingFile::open_log(&path, core, threads).await?);
+        Ok(DiskLog(file, self.shipping.clone()))
     }
 
     async fn open_pages(&self, name: &str) -> io::Result<DiskPages> {
         if !self.is_on_ring()? {
-            return Ok(DiskPages(AnyFile::Portable(self.portable.open_pages(name).await?)));
+            let file = AnyFile::Portable(self.portable.open_pages(name).await?);
+            return Ok(DiskPages(file, self.shipping.clone()));
         }
         let (path, core, threads) = self.portable.open_pages_core(name).await?;
-        Ok(DiskPages(AnyFile::Ring(RingFile::open_pages(&path, core, threads).await?)))
+        let file = AnyFile::Ring(RingFile::open_pages(&path, core, threads).await?);
+        Ok(DiskPages(file, self.shipping.clone()))
     }
 
     async fn write_control(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -200,6 +213,15 @@ impl LogDevice for DiskLog {
         }
     }
 
+    async fn read_stretches(&self, stretches: &[Stretch]) -> io::Result<Vec<Vec<u8>>> {
+        check_size(stretches)?;
+        let core = match &self.0 {
+            AnyFile::Portable(file) => file.core(),
+            AnyFile::Ring(file) => file.core(),
+        };
+        self.1.read(core.handle_for(stretches)?, stretches).await
+    }
+
     fn len_bytes(&self) -> u64 {
         match &self.0 {
             AnyFile::Portable(file) => file.len_bytes(),
@@ -228,6 +250,15 @@ impl PageDevice for DiskPages {
             AnyFile::Portable(file) => file.read_at(offset, len).await,
             AnyFile::Ring(file) => file.read_at(offset, len).await,
         }
+    }
+
+    async fn read_stretches(&self, stretches: &[Stretch]) -> io::Result<Vec<Vec<u8>>> {
+        check_size(stretches)?;
+        let core = match &self.0 {
+            AnyFile::Portable(file) => file.core(),
+            AnyFile::Ring(file) => file.core(),
+        };
+        self.1.read(core.handle_for(stretches)?, stretches).await
     }
 
     async fn grow(&self, len_bytes: u64) -> io::Result<()> {

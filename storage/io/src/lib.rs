@@ -25,9 +25,11 @@ mod lock;
 mod names;
 pub mod portable;
 mod ring;
+mod shipping;
 
 pub use buffer::{IO_ALIGNMENT, IoBuf};
 pub use device::{LogDevice, PageDevice, Storage};
 pub use disk::{Choice, Device, DiskLog, DiskPages, DiskStorage, IoMethod};
 pub use executor::block_on;
 pub use lock::{DirectoryLock, LockError};
+pub use shipping::{SHIPMENT_BYTES, Stretch};

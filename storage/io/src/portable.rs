@@ -90,6 +90,11 @@ impl PortableStorage {
         Ok((path, core, Arc::clone(&self.page_threads)))
     }
 
+    /// The threads for everything that no commit waits for.
+    pub(crate) fn page_threads(&self) -> Arc<Threads> {
+        Arc::clone(&self.page_threads)
+    }
+
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         check_name(name)?;
         Ok(self.root.join(name))

@@ -19,7 +19,7 @@ use std::time::Duration;
 use glommio::{Latency, LocalExecutor, LocalExecutorBuilder, Placement, Shares};
 
 pub(crate) use file::RingFile;
-pub(crate) use probe::refusal;
+pub(crate) use probe::{bare_ring_refusal, refusal};
 
 /// Registered memory of one executor, in bytes, which the kernel pins; glommio's default is ten times 1 MiB for each
 /// of three rings. A batch that is longer goes through memory of the process.

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod index;
+mod many;
 pub mod slots;
 pub mod store;
 pub mod superblock;

@@ -14,6 +14,7 @@ use super::threads::Threads;
 use super::{create_atomically, create_directories, sync_parent};
 use crate::buffer::{IO_ALIGNMENT, IoBuf};
 use crate::device::{LogDevice, PageDevice};
+use crate::shipping::Stretch;
 
 /// How much is written at a time while a log file is filled with zeroes.
 const FILL_BYTES: usize = 1024 * 1024;
@@ -33,12 +34,20 @@ pub struct PageFile {
 }
 
 impl LogFile {
+    pub(crate) fn core(&self) -> &FileCore {
+        &self.core
+    }
+
     pub(super) fn new(core: FileCore, threads: Arc<Threads>) -> Self {
         Self { core: Arc::new(core), threads }
     }
 }
 
 impl PageFile {
+    pub(crate) fn core(&self) -> &FileCore {
+        &self.core
+    }
+
     pub(super) fn new(core: FileCore, threads: Arc<Threads>) -> Self {
         Self { core: Arc::new(core), threads }
     }
@@ -163,6 +172,12 @@ impl FileCore {
     pub(crate) fn without_direct(self) -> (Self, bool) {
         let is_direct = self.direct.is_some();
         (Self { direct: None, ..self }, is_direct)
+    }
+
+    /// Another handle on the file, for someone who reads these stretches through the page cache.
+    pub(crate) fn handle_for(&self, stretches: &[Stretch]) -> io::Result<File> {
+        stretches.iter().try_for_each(|stretch| self.check_readable(stretch.offset, stretch.len))?;
+        self.cached.try_clone()
     }
 
     /// What errors call it.

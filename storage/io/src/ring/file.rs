@@ -58,6 +58,10 @@ impl RingFile {
         Ok(Self(Rc::new(Open { core: Arc::new(core), cached, direct, flushing, threads })))
     }
 
+    pub(crate) fn core(&self) -> &FileCore {
+        &self.0.core
+    }
+
     pub(crate) fn len_bytes(&self) -> u64 {
         self.0.core.len_bytes()
     }

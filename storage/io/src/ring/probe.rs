@@ -11,13 +11,14 @@ const MEMLOCK_BYTES: u64 = 512 << 10;
 /// A bare ring is asked for first: glommio panics in places where the kernel, or a seccomp filter, refuses it
 /// one. Only then a whole executor is made, and given back.
 pub(crate) fn refusal() -> Option<String> {
-    bare_ring().or_else(locked_memory).or_else(|| {
+    bare_ring_refusal().or_else(locked_memory).or_else(|| {
         let made = super::executor();
         made.err().map(|error| format!("glommio cannot start: {error}"))
     })
 }
 
-fn bare_ring() -> Option<String> {
+/// Why the kernel lets this process have no ring, or none that can do what files need.
+pub(crate) fn bare_ring_refusal() -> Option<String> {
     let ring = match IoUring::new(4) {
         Ok(ring) => ring,
         Err(error) => return Some(format!("io_uring is refused: {error}")),

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use redoubt_io::{IoBuf, LogDevice, PageDevice, Storage};
+use redoubt_io::{IoBuf, LogDevice, PageDevice, SHIPMENT_BYTES, Storage, Stretch};
 
 const KIB: usize = 1024;
 
@@ -35,6 +35,13 @@ async fn logs<S: Storage>(storage: &S) {
     log.write_at_and_flush(20_480, IoBuf::from_slice(&[9; 4096])).await.expect("writes and flushes");
     assert!(*log.read_at(0, 1_000_000).await.expect("reads") == *expected);
     assert!(*log.read_at(4096, 400 * KIB).await.expect("reads") == expected[4096..][..400 * KIB]);
+    let stretches = [(20_480, 4096), (0, 0), (999_999, 1), (5000, 100_000)];
+    let stretches = stretches.map(|(offset, len)| Stretch { offset, len });
+    let read = log.read_stretches(&stretches).await.expect("reads");
+    for (stretch, bytes) in stretches.iter().zip(&read) {
+        assert!(*bytes == expected[stretch.offset as usize..][..stretch.len], "{stretch:?}");
+    }
+    assert_eq!(read.len(), stretches.len());
 
     for (offset, len) in [(1_000_000, 1), (999_999, 2), (u64::MAX, 2)] {
         let refused = log.write_at(offset, IoBuf::zeroed(len)).await.expect_err("beyond the end");
@@ -70,6 +77,31 @@ async fn pages<S: Storage>(storage: &S) {
     expected[8192..16_384].fill(7);
     assert!(*other.read_at(0, 1_000_000).await.expect("reads") == *expected, "growth reads as zeroes");
     assert_eq!(other.read_at(999_999, 2).await.expect_err("beyond the end").kind(), ErrorKind::UnexpectedEof);
+    read_for_a_peer(&other, &mut expected).await;
+}
+
+/// More stretches than are read at once, of what was written a moment ago and is not flushed.
+async fn read_for_a_peer<P: PageDevice>(pages: &P, expected: &mut [u8]) {
+    let places: Vec<Stretch> =
+        (0..100_u64).rev().map(|number| Stretch { offset: number * 8192 + number % 3, len: 8192 }).collect();
+    for (turn, place) in places.iter().enumerate() {
+        let bytes = [turn as u8 | 1; 8192];
+        expected[place.offset as usize..][..place.len].copy_from_slice(&bytes);
+        pages.write_at(place.offset, IoBuf::from_slice(&bytes)).await.expect("writes");
+    }
+    let read = pages.read_stretches(&places).await.expect("reads");
+    assert_eq!(read.len(), places.len());
+    for (place, bytes) in places.iter().zip(&read) {
+        assert!(*bytes == expected[place.offset as usize..][..place.len], "{place:?}");
+    }
+    let check = async |offset, len, expect| {
+        let refused = pages.read_stretches(&[places[0], Stretch { offset, len }]).await;
+        assert_eq!(refused.expect_err("refused").kind(), expect, "{len} bytes at {offset}");
+    };
+    check(999_999, 2, ErrorKind::UnexpectedEof).await;
+    check(u64::MAX, 1, ErrorKind::UnexpectedEof).await;
+    check(0, SHIPMENT_BYTES, ErrorKind::InvalidInput).await;
+    check(0, usize::MAX, ErrorKind::InvalidInput).await;
 }
 
 async fn control_files<S: Storage>(storage: &S) {

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use redoubt_io::portable::PortableOptions;
-use redoubt_io::{Choice, Device, DiskStorage, IoBuf, IoMethod, LogDevice, PageDevice, Storage};
+use redoubt_io::{Choice, Device, DiskStorage, IoBuf, IoMethod, LogDevice, PageDevice, Storage, Stretch};
 
 use crate::contract;
 
@@ -24,6 +24,34 @@ fn every_device_keeps_the_contract() {
         let storage = open(directory.path(), device);
         let checked = storage.clone();
         storage.drive(async move { contract::check_all(&checked).await }).expect("an executor");
+    }
+}
+
+/// The threads of this process with this name.
+fn threads_named(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("a list of threads");
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|found| found.trim_end() == name).count()
+}
+
+#[test]
+fn reads_for_peers_have_a_ring_of_their_own_whatever_shards_use() {
+    let is_refused = IoMethod::Auto.choose().expect("there is always one").instead_because.is_some();
+    for device in devices() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let storage = open(directory.path(), device);
+        let used = storage.clone();
+        let read = async move {
+            let pages = used.open_pages("pages").await.expect("opens");
+            pages.grow(8192).await.expect("grows");
+            pages.read_stretches(&[Stretch { offset: 0, len: 8192 }]).await.expect("reads");
+            threads_named("redoubt-ship")
+        };
+        let threads = storage.drive(read).expect("an executor");
+        if !is_refused {
+            assert_eq!(storage.reader_for_peers(), "tokio-uring");
+            assert!(threads >= 1, "{device:?}: the thread of tokio-uring reads");
+        }
     }
 }
 

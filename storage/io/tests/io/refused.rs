@@ -42,6 +42,8 @@ fn the_portable_device_is_chosen_says_why_and_keeps_the_contract() {
             let options = PortableOptions::default();
             let storage = DiskStorage::open(directory.path(), choice.device, options).expect("opens");
             let checked = storage.clone();
+            let reader = storage.reader_for_peers();
+            assert!(reader.starts_with(&expected), "{reader}");
             storage.drive(async move { contract::check_all(&checked).await }).expect("driven");
         });
         limited.join().expect("no panic");

@@ -174,12 +174,7 @@ impl<D: PageDevice> PageStore<D> {
         let _reading = self.begin_reading();
         let Some(found) = self.locate(page).await? else { return Ok(None) };
         let bytes = self.read_slot(found.slot).await?;
-        let mut image = Page::from_slice(&bytes).map_err(|_| StoreError::Rot(page))?;
-        let stored = crate::log::bytes::u32_at(&bytes, 0);
-        if stored != found.checksum || image.unseal(page).is_err() {
-            return Err(StoreError::Rot(page));
-        }
-        Ok(Some(image))
+        check_image(page, found, &bytes).map(Some)
     }
 
     /// The checksum that the image of a page must have, or nothing when there is no image. Two stores with the same one
@@ -204,7 +199,7 @@ impl<D: PageDevice> PageStore<D> {
         self.readers.borrow().keys().next().copied().unwrap_or(u64::MAX)
     }
 
-    async fn locate(&self, page: PageId) -> Result<Option<PageRef>, StoreError> {
+    pub(super) async fn locate(&self, page: PageId) -> Result<Option<PageRef>, StoreError> {
         let (mut at, height) = {
             let current = self.current.borrow();
             (current.root, current.height)
@@ -272,11 +267,17 @@ impl<D: PageDevice> PageStore<D> {
     }
 
     pub(super) async fn read_slot(&self, slot: Slot) -> Result<IoBuf, StoreError> {
+        let offset = self.offset_of(slot)?;
+        Ok(self.device.read_at(offset, PAGE_BYTES).await?)
+    }
+
+    /// Where a slot begins in the file.
+    pub(super) fn offset_of(&self, slot: Slot) -> Result<u64, StoreError> {
         let offset = u64::from(slot.get()) * PAGE_BYTES as u64;
         if offset + PAGE_BYTES as u64 > self.device.len_bytes() {
             return Err(StoreError::Lost("a reference leads past the end of the page file"));
         }
-        Ok(self.device.read_at(offset, PAGE_BYTES).await?)
+        Ok(offset)
     }
 
     /// Writes neighbouring slots in one go.
@@ -287,4 +288,13 @@ impl<D: PageDevice> PageStore<D> {
         }
         Ok(self.device.write_at(u64::from(first.get()) * PAGE_BYTES as u64, buffer).await?)
     }
+}
+
+/// The image that a reference leads to, unsealed.
+pub(super) fn check_image(page: PageId, found: PageRef, bytes: &[u8]) -> Result<Page, StoreError> {
+    let mut image = Page::from_slice(bytes).map_err(|_| StoreError::Rot(page))?;
+    if crate::log::bytes::u32_at(bytes, 0) != found.checksum || image.unseal(page).is_err() {
+        return Err(StoreError::Rot(page));
+    }
+    Ok(image)
 }

@@ -51,6 +51,14 @@ fn held(store: &PageStore<ForgettingPages>, known: &Model) -> Model {
         assert!(read == expected, "page {page} is not what was written");
         found.pages.insert(page, read.lsn());
     }
+    let (stored, absent): (Vec<PageId>, _) =
+        (found.pages.keys().copied().collect(), PageId::new((1 << 47) + 1));
+    let asked: Vec<PageId> = stored.iter().rev().copied().chain([absent]).collect();
+    let many = now(store.read_many(&asked)).expect("undamaged");
+    assert_eq!(many.len(), asked.len());
+    for (page, image) in asked.iter().zip(&many) {
+        assert_eq!(image.as_ref().map(Page::lsn), found.pages.get(page).copied(), "page {page} of many");
+    }
     for page in known.pages.keys() {
         let read = now(store.read(*page)).expect("undamaged");
         assert_eq!(read.map(|image| image.lsn()), found.pages.get(page).copied());
@@ -211,6 +219,8 @@ fn a_lost_write_is_found() {
     // The device says it wrote the new image, and has an older and flawless one of the same page there.
     storage.damage(NAME, slot as u64 * 8192, &old.bytes()[..]);
     assert!(matches!(now(store.read(PageId::new(3))), Err(StoreError::Rot(_))));
+    let many = now(store.read_many(&[PageId::new(2), PageId::new(3)]));
+    assert!(matches!(many, Err(StoreError::Rot(page)) if page.get() == 3));
 }
 
 #[test]
