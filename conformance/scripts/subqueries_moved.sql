@@ -18,4 +18,18 @@ analyze t2; analyze t3;
 select count(*) from (t1 x join t2 y on true) cross join lateral (select x.a from t3 z limit 1) s where trunc(y.b) in (select d from t3);
 select y.b, count(*) from t1 x, t2 y where y.b + 0.0 in (select d from t3) group by 1 order by 1;
 select count(*) from t2 y where exists (select from t3 where d + 1 = y.b + 0.5 + 0.5);
-drop table t1, t2, t3;
+-- Aggregates of an outer query inside of WITH queries.
+select (with w(v) as (select count(x.a) from t1 y group by y.b % 2) select max(v) from w) from t1 x;
+select (with w(v) as materialized (select count(x.a) + min(y.a) from t1 y) select max(v) from w) from t1 x;
+select (with w(v) as (select count(x.a) + min(y.a) from t1 y) select (select max(v) from w)) from t1 x;
+select b % 3, (with w(v) as (select sum(x.a) + min(y.a) from t1 y where y.b = x.b % 3) select max(v) from w) from t1 x group by b % 3 order by 1;
+explain (costs off) select b, count(*) from t1 group by cube (b, c) having count(*) > 100;
+-- NULLs of a subquery whose column is cast for the comparison.
+create table n1(a int, b int);
+insert into n1 values (1, 1), (2, null), (3, 5);
+select a from n1 where trunc(a) not in (select b / 2.0 from n1);
+select a from n1 where a::float8 not in (select b::numeric from n1);
+select a, a::float8 = any (select b::numeric from n1) from n1;
+select a, (a::float8, a::numeric) in (select b::numeric, b from n1) from n1;
+select a, (a::float8, b) not in (select coalesce(b, 7)::numeric, b from n1) from n1;
+drop table t1, t2, t3, n1;

@@ -180,6 +180,7 @@ impl Builder<'_> {
                     Some(CteUse::Inline(mut query)) => {
                         let inner_levels = outer.split_off(level + 1);
                         let result = self.flatten(&mut query, outer);
+                        shift_levels(&mut query, inner_levels.len());
                         outer.extend(inner_levels);
                         entry.kind = RteKind::Subquery(Box::new(query));
                         self.ranges[range].kind = RangeKind::Subquery;
@@ -194,7 +195,7 @@ impl Builder<'_> {
     }
 
     fn flatten_cte(&mut self, mut cte: Cte, outer: &mut Vec<Level>) -> PgResult<CteUse> {
-        if may_inline(&cte) {
+        if may_inline(&cte)? {
             return Ok(CteUse::Inline(*cte.query));
         }
         let number = self.ctes.len();
@@ -257,32 +258,48 @@ impl Builder<'_> {
 }
 
 /// PostgreSQL's conditions for replacing the references to a WITH query by the query.
-fn may_inline(cte: &Cte) -> bool {
+fn may_inline(cte: &Cte) -> PgResult<bool> {
     let wanted = match cte.materialized {
         Some(true) => false,
         Some(false) => cte.references > 0,
         None => cte.references == 1,
     };
-    wanted
-        && !cte.recursive
+    // Volatile calls must run exactly once.
+    let volatile = walk::any_in_query(
+        &cte.query,
+        &mut |expr, _| matches!(expr, Expr::Call(call) if call.volatility == 'v'),
+    );
+    let simple = !cte.recursive
         && cte.query.command == CommandType::Select
         && cte.query.row_marks.is_empty()
-        && !refers_outside_or_is_volatile(&cte.query)
+        && !volatile;
+    // A level finds its aggregates in the tree, which a stored query is not part of.
+    let computed_outside = walk::any_in_query(&cte.query, &mut |expr, depth| own_level(expr) > depth);
+    if computed_outside && !(simple && cte.references == 1) {
+        return Err(PgError::unsupported("an aggregate of an outer query in a WITH query that is kept"));
+    }
+    Ok(simple && (wanted || computed_outside))
 }
 
-/// Volatile calls must run exactly once; aggregates of outer levels would change their level.
-fn refers_outside_or_is_volatile(query: &Query) -> bool {
-    let mut found = false;
-    walk::visit_query(query, 0, &mut |expr, depth| {
-        found |= match expr {
-            Expr::Call(call) => call.volatility == 'v',
-            Expr::Aggregate(aggregate) => aggregate.levels_up > depth,
-            Expr::Grouping { levels_up, .. } => *levels_up > depth,
-            _ => false,
-        };
-        !found
+/// How many levels up an aggregate or GROUPING belongs.
+fn own_level(expr: &Expr) -> usize {
+    match expr {
+        Expr::Aggregate(aggregate) => aggregate.levels_up,
+        Expr::Grouping { levels_up, .. } => *levels_up,
+        _ => 0,
+    }
+}
+
+/// Says of a query that is put some levels further in that what it has of outer levels is that much further out.
+fn shift_levels(query: &mut Query, by: usize) {
+    walk::rewrite_query(query, 0, &mut |expr, depth| {
+        match expr {
+            Expr::Aggregate(aggregate) if aggregate.levels_up > depth => aggregate.levels_up += by,
+            Expr::Grouping { levels_up, .. } if *levels_up > depth => *levels_up += by,
+            _ => {}
+        }
+        true
     });
-    found
 }
 
 fn shift_from_item(item: &mut FromItem, base: usize) {

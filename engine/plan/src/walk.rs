@@ -176,6 +176,16 @@ pub fn any(expr: &Expr, test: &mut dyn FnMut(&Expr, usize) -> bool) -> bool {
     found
 }
 
+/// Whether some expression of the query answers the test.
+pub fn any_in_query(query: &Query, test: &mut dyn FnMut(&Expr, usize) -> bool) -> bool {
+    let mut found = false;
+    visit_query(query, 0, &mut |node, depth| {
+        found = found || test(node, depth);
+        !found
+    });
+    found
+}
+
 /// Calls `f` on the expressions that stand directly in this one, subqueries left out.
 pub fn children_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
     let mut at_root = true;

@@ -119,7 +119,7 @@ impl Builder<'_> {
         }
         if hashed {
             let keys = self.hashed_keys(&conditions, root, &left_slots, columns)?;
-            let test = self.row_test(&conditions, columns, false)?;
+            let test = self.keys_test(conditions, &keys)?;
             return Ok(SubPlanKind::HashedAny { left, keys, test, unknown_is_false: false });
         }
         let or = conditions.len() > 1 && all_inequalities(&conditions);
@@ -156,6 +156,20 @@ impl Builder<'_> {
             _ if or => Expr::Or(calls),
             _ => Expr::And(calls),
         };
+        self.compile(&test)
+    }
+
+    /// Compiles the comparison of the left sides with the keys of one row of the hash table, which are what the
+    /// operators compare: the subquery's columns after their casts.
+    fn keys_test(&mut self, conditions: Vec<Call>, keys: &[HashedKey]) -> PgResult<Value> {
+        let mut calls = Vec::with_capacity(conditions.len());
+        for (mut call, key) in conditions.into_iter().zip(keys) {
+            let range = self.computed_range(vec![Expr::CaseTest(call.args[1].ty())]);
+            self.columns.insert((range, 1), key.right);
+            call.args[1] = self.computed_var(range, 0);
+            calls.push(Expr::Call(Box::new(call)));
+        }
+        let test = if calls.len() == 1 { calls.remove(0) } else { Expr::And(calls) };
         self.compile(&test)
     }
 

@@ -9,6 +9,7 @@ use crate::node::{Filter, GroupKey, NodeId, NodeKind, PlanNode, SortKey};
 use crate::range::RangeKind;
 use redoubt_analyze::query::Expr;
 use redoubt_error::PgResult;
+use std::cmp::Reverse;
 
 type Properties = Vec<(&'static str, Property)>;
 
@@ -130,20 +131,15 @@ impl Explainer<'_> {
             }
             return Ok(());
         };
-        for members in &sets.sets {
-            let keys: Vec<GroupKey> = node
-                .keys
-                .iter()
-                .zip(members)
-                .filter(|(_, member)| **member)
-                .map(|(key, _)| key.clone())
-                .collect();
-            if keys.is_empty() {
-                list.push(("Group Key", Property::Text("()".to_owned())));
-            } else {
-                list.push(("Hash Key", self.group_key_list(&keys, node.child)?));
-            }
+        let (mut hashed, whole): (Vec<_>, Vec<_>) =
+            sets.sets.iter().partition(|members| members.contains(&true));
+        hashed.sort_by_key(|members| Reverse(members.iter().filter(|member| **member).count()));
+        for members in hashed {
+            let members = node.keys.iter().zip(members).filter(|(_, member)| **member);
+            let keys: Vec<GroupKey> = members.map(|(key, _)| key.clone()).collect();
+            list.push(("Hash Key", self.group_key_list(&keys, node.child)?));
         }
+        list.extend(whole.iter().map(|_| ("Group Key", Property::Text("()".to_owned()))));
         Ok(())
     }
 
