@@ -7,7 +7,7 @@ mod privileges;
 mod relations;
 mod types;
 
-pub use access::{BTREE, HASH, SortOperators};
+pub use access::{BTREE, GIST, HASH, SortOperators};
 pub use types::Type;
 
 use crate::cache::{Answer, DatabaseCache, Key, KeyRef, Pending};

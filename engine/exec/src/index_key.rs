@@ -1,10 +1,11 @@
-//! Index entries: values into memory-comparable bytes, as `redoubt_access`'s B-trees want them, and back.
+//! Index entries: values into memory-comparable bytes, as `redoubt_access`'s B-trees want them, and back. A hash index
+//! has hash codes instead, which nothing can be had back from.
 
 use redoubt_access::IndexEntry;
 use redoubt_access::value::{self, Values};
-use redoubt_error::PgResult;
-use redoubt_functions::{Datum, Oid, key, types};
-use redoubt_plan::facts::{IndexColumn, IndexFacts};
+use redoubt_error::{PgError, PgResult};
+use redoubt_functions::{CallContext, Datum, Env, Oid, ScalarFn, key, types};
+use redoubt_plan::facts::{IndexColumn, IndexFacts, IndexForm};
 
 /// The type by which a column's values are encoded: the operator class's, unless that stands for many.
 pub(crate) fn key_type(column: &IndexColumn) -> Oid {
@@ -21,22 +22,57 @@ pub(crate) fn encode_column(column: &IndexColumn, value: &Datum, out: &mut Vec<u
     key::encode(key_type(column), value, column.descending, column.nulls_first, out)
 }
 
-/// Makes the key of a row from its key columns' values, replacing `out`; says whether one is NULL.
+/// Makes the key of a row from its key columns' values, replacing `out`; says whether one is NULL. Nothing if the
+/// index has no entry for such a row.
 ///
 /// # Errors
-/// `42883` when a column's type has no order.
+/// `42883` when a column's type has no order, or a part of the value no hash.
 pub fn encode_key<'v>(
     index: &IndexFacts,
+    env: &dyn Env,
     values: impl Iterator<Item = &'v Datum>,
     out: &mut Vec<u8>,
-) -> PgResult<bool> {
+) -> PgResult<Option<bool>> {
     out.clear();
     let mut has_null = false;
     for (column, value) in index.columns[..index.key_columns].iter().zip(values) {
         has_null |= value.is_null();
-        encode_column(column, value, out)?;
+        match &index.form {
+            IndexForm::Ordered => encode_column(column, value, out)?,
+            // No value is equal to NULL, and nothing else is looked for.
+            IndexForm::Hashed(_) if value.is_null() => return Ok(None),
+            IndexForm::Hashed(functions) => {
+                let code = hash_code(functions, column, (key_type(column), value), env)?;
+                out.extend_from_slice(&code.to_be_bytes());
+            }
+        }
     }
-    Ok(has_null)
+    Ok(Some(has_null))
+}
+
+/// The hash code of a value that is not NULL, by its type's function in the operator family: equal values of several
+/// types have one code.
+///
+/// # Errors
+/// `42883` when a part of the value has no hash.
+pub(crate) fn hash_code(
+    functions: &[(Oid, ScalarFn)],
+    column: &IndexColumn,
+    (type_oid, value): (Oid, &Datum),
+    env: &dyn Env,
+) -> PgResult<u32> {
+    let of = |wanted: Oid| functions.iter().find(|(oid, _)| *oid == wanted);
+    // Values of types that the class takes as they are (varchar as text, any array, any enumeration).
+    let function = of(type_oid).or_else(|| of(column.class_type));
+    let (_, function) =
+        function.ok_or_else(|| PgError::internal(format!("missing support function for type {type_oid}")))?;
+    let types = [type_oid];
+    let context =
+        CallContext { collation: column.collation, ..CallContext::new(env).with_types(&types, types::INT4) };
+    match function(&context, std::slice::from_ref(value))? {
+        Datum::Int4(code) => Ok(code as u32),
+        other => Err(other.mismatch("a hash code")),
+    }
 }
 
 /// How many of an index's leading columns can be had back from its keys. The others' values are stored along.
@@ -61,6 +97,9 @@ pub fn encode_payload<'v>(
     out: &mut Vec<u8>,
 ) -> PgResult<()> {
     out.clear();
+    if !index.is_ordered() {
+        return Ok(());
+    }
     for value in values.skip(columns_in_key(index)) {
         value::encode(value, out)?;
     }

@@ -11,7 +11,7 @@ mod statistics;
 use crate::facts::*;
 use redoubt_analyze::query::Expr;
 use redoubt_analyze::{AnalyzeContext, Params, TableShape, analyze_default};
-use redoubt_catalog::{BTREE, CatalogView, Index, Relation};
+use redoubt_catalog::{BTREE, CatalogView, HASH, Index, Relation};
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Env, Oid, ScalarFn, SrfFn};
 use std::sync::Arc;
@@ -96,10 +96,41 @@ impl<'a> CatalogFacts<'a> {
         }
     }
 
+    /// What an index's access method makes of values.
+    fn index_form(&self, index: &Index) -> PgResult<IndexForm> {
+        match index.method {
+            BTREE => Ok(IndexForm::Ordered),
+            HASH => {
+                let family = index.columns.first().map_or(0, |column| column.opfamily);
+                Ok(IndexForm::Hashed(self.hash_functions(family)?))
+            }
+            method => {
+                let row = self.view.access_method_by_oid(method)?;
+                let name = row.map_or_else(|| method.to_string(), |row| row.amname.to_string());
+                Err(PgError::unsupported(format!("index access method \"{name}\"")))
+            }
+        }
+    }
+
+    /// The hash functions of an operator family, by type.
+    fn hash_functions(&self, family: Oid) -> PgResult<Arc<[(Oid, ScalarFn)]>> {
+        /// Support function number of the 32-bit hash.
+        const HASH_CODE: i16 = 1;
+        let rows = self.view.procs_of_family(family)?;
+        let mut functions = Vec::new();
+        for row in rows.iter().filter(|row| row.amprocnum == HASH_CODE) {
+            let (symbol, _) = self.symbol(row.amproc)?;
+            let function = self.host.function(&symbol);
+            let function = function.ok_or_else(|| PgError::unsupported(format!("hash function {symbol}")))?;
+            functions.push((row.amproclefttype, function));
+        }
+        Ok(functions.into())
+    }
+
     /// An index as the planner and DML know it.
     fn index_facts(&self, relation: &Relation, index: &Index) -> PgResult<IndexFacts> {
         let shape = self.shape(relation);
-        let method = self.view.access_method_by_oid(index.method)?;
+        let form = self.index_form(index)?;
         let mut columns = Vec::with_capacity(index.columns.len());
         for column in &index.columns {
             let expr = match &column.expression {
@@ -133,7 +164,7 @@ impl<'a> CatalogFacts<'a> {
             oid: index.oid,
             name: index.name.clone(),
             storage: index.node.0,
-            method: method.map_or_else(|| "".into(), |method| method.amname.clone()),
+            form,
             columns,
             key_columns: index.key_columns,
             unique: index.row.indisunique,
@@ -227,6 +258,11 @@ impl PlanCatalog for CatalogFacts<'_> {
                 right_type: row.amoprighttype,
             })
             .collect())
+    }
+
+    fn strategy(&self, operator: Oid, family: Oid) -> PgResult<Option<i16>> {
+        let found = self.view.strategy_in_family(operator, family)?;
+        Ok(found.map(|row| row.amopstrategy))
     }
 
     fn btree_operator(&self, family: Oid, strategy: u8, left: Oid, right: Oid) -> PgResult<Oid> {

@@ -45,6 +45,16 @@ pub struct IndexColumn {
     pub nulls_first: bool,
 }
 
+/// How an index holds values.
+#[derive(Clone, Debug)]
+pub enum IndexForm {
+    /// In the order of their memory-comparable bytes: btree.
+    Ordered,
+    /// In the order of their hash codes: hash. The operator family's hash functions, by the type of value that
+    /// they take.
+    Hashed(Arc<[(Oid, ScalarFn)]>),
+}
+
 /// An index, as far as planning and maintaining it goes.
 #[derive(Clone, Debug)]
 pub struct IndexFacts {
@@ -54,8 +64,8 @@ pub struct IndexFacts {
     pub name: Arc<str>,
     /// The number of its storage.
     pub storage: u32,
-    /// Access method's name (`btree`).
-    pub method: Arc<str>,
+    /// What its access method makes of values.
+    pub form: IndexForm,
     /// Key columns, then included ones.
     pub columns: Vec<IndexColumn>,
     /// How many of them are keys.
@@ -80,6 +90,13 @@ pub struct IndexFacts {
     pub tuples: f64,
     /// Levels above the leaves, if known.
     pub height: u32,
+}
+
+impl IndexFacts {
+    /// Whether entries lie in the order of values, so that ranges and sorted rows can be had.
+    pub fn is_ordered(&self) -> bool {
+        matches!(self.form, IndexForm::Ordered)
+    }
 }
 
 /// `pg_proc`, as far as planning goes.
@@ -331,6 +348,12 @@ pub trait PlanCatalog {
     fn operator(&self, oid: Oid) -> PgResult<Option<Arc<OperatorFacts>>>;
     /// The B-tree families that an operator belongs to.
     fn btree_members(&self, operator: Oid) -> PgResult<Vec<BtreeMember>>;
+    /// An operator's strategy in an index's operator family, whatever the access method; none if it is no member.
+    fn strategy(&self, operator: Oid, family: Oid) -> PgResult<Option<i16>> {
+        let members = self.btree_members(operator)?;
+        let member = members.iter().find(|member| member.family == family);
+        Ok(member.map(|member| i16::from(member.strategy)))
+    }
     /// The operator of a family with this strategy and these operand types, 0 if none.
     fn btree_operator(&self, family: Oid, strategy: u8, left: Oid, right: Oid) -> PgResult<Oid>;
     /// The default B-tree family of a type (through domains and binary-compatible types), 0 if none.

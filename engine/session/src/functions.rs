@@ -16,6 +16,7 @@ use std::sync::LazyLock;
 mod activity;
 mod clock;
 mod definitions;
+mod index_properties;
 mod parameters;
 mod privileges;
 mod routines;
@@ -95,6 +96,7 @@ static FAMILIES: &[Family] = &[
     activity::BUILTINS,
     clock::BUILTINS,
     definitions::BUILTINS,
+    index_properties::BUILTINS,
     parameters::BUILTINS,
     privileges::BUILTINS,
     routines::BUILTINS,

@@ -234,12 +234,16 @@ impl<'a> DeparseContext<'a> {
     /// Collation, operator class and order, as far as they are not what would be assumed.
     fn index_order(&self, table: &Relation, column: &IndexColumn) -> PgResult<String> {
         let mut out = String::new();
-        let own_collation = match &column.expression {
+        // The index may store something else than what it is over: a hash code, a key that its class makes.
+        let (own_type, own_collation) = match &column.expression {
             None => usize::try_from(column.attnum - 1)
                 .ok()
                 .and_then(|at| table.desc.attrs.get(at))
-                .map_or(0, |attribute| attribute.collation),
-            Some(text) => self.read_expression(text, Some(table))?.ty().collation,
+                .map_or((0, 0), |attribute| (attribute.type_oid, attribute.collation)),
+            Some(text) => {
+                let ty = self.read_expression(text, Some(table))?.ty();
+                (ty.type_oid, ty.collation)
+            }
         };
         if column.collation != 0 && column.collation != own_collation {
             let collation = self.catalog.collation_by_oid(column.collation)?;
@@ -248,7 +252,7 @@ impl<'a> DeparseContext<'a> {
             write!(out, " COLLATE {name}").expect("a String takes all writes");
         }
         if let Some(class) = self.catalog.opclass_by_oid(column.opclass)? {
-            let default = self.catalog.default_opclass(class.opcmethod, column.type_oid)?;
+            let default = self.catalog.default_opclass(class.opcmethod, own_type)?;
             if default.is_none_or(|default| default.oid != class.oid) {
                 let visible = class.opcnamespace == PG_CATALOG || self.path.contains(&class.opcnamespace);
                 let schema = match visible {

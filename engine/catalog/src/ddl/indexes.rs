@@ -6,7 +6,7 @@ use crate::index_oids as index;
 use crate::relation::Relation;
 use crate::relation::join_expressions;
 use crate::rows::PgIndex;
-use crate::view::BTREE;
+use crate::view::{BTREE, HASH};
 use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, types as t};
@@ -76,7 +76,7 @@ impl Ddl<'_> {
     ///
     /// # Errors
     /// `42P07` when the table's schema has a relation of that name; `0A000` for access methods other than
-    /// btree; those of writing pages.
+    /// btree and hash; those of writing pages.
     pub fn create_index(&self, new: &NewIndex, constraint: Option<Oid>) -> PgResult<Oid> {
         let table = self.view().relation_by_oid(new.table)?.ok_or_else(|| {
             PgError::new(code::UNDEFINED_TABLE, format!("relation with OID {} does not exist", new.table))
@@ -99,7 +99,7 @@ impl Ddl<'_> {
             )
         };
         if !partitioned {
-            if new.method != BTREE {
+            if !matches!(new.method, BTREE | HASH) {
                 return Err(self.unsupported_method(new.method)?);
             }
             self.store.create_storage(RelNode(oid), oid, 'i')?;
@@ -131,7 +131,8 @@ impl Ddl<'_> {
         Ok(PgError::unsupported(format!("index access method \"{name}\"")))
     }
 
-    /// The columns that an index stores: a class may store something else than the column's type.
+    /// The columns that an index stores: a class may store something else than the column's type, and a hash index
+    /// has hash codes.
     fn index_columns(&self, new: &NewIndex, table: &Relation) -> PgResult<Vec<NewColumn>> {
         let view = self.view();
         let mut columns = Vec::with_capacity(new.columns.len());
@@ -153,6 +154,7 @@ impl Ddl<'_> {
             made.collation = if is_key { column.collation } else { 0 };
             if is_key && let Some(class) = view.opclass_by_oid(column.opclass)? {
                 let key_type = match class.opckeytype {
+                    _ if new.method == HASH => t::INT4,
                     t::ANYELEMENT if class.opcintype == t::ANYARRAY => {
                         view.array_element(made.type_oid)?.unwrap_or(made.type_oid)
                     }
@@ -253,7 +255,7 @@ fn index_row(new: &NewIndex, oid: Oid) -> PgIndex {
 }
 
 impl NewIndex {
-    /// A plain btree index over columns of a table.
+    /// A plain index over columns of a table, a btree unless the caller says otherwise.
     pub fn btree(name: impl Into<Arc<str>>, table: Oid, columns: Vec<NewIndexColumn>) -> Self {
         NewIndex {
             name: name.into(),

@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub const BTREE: Oid = 403;
 /// `pg_am.oid` of hash.
 pub const HASH: Oid = 405;
+/// `pg_am.oid` of gist.
+pub const GIST: Oid = 783;
 
 /// Strategy numbers of btree, and of hash's only operator.
 const LESS: i16 = 1;

@@ -1,4 +1,5 @@
-//! IndexScan: rows in the order of a B-tree, within the range that the conditions leave.
+//! IndexScan: rows in the order of a B-tree, within the range that the conditions leave; of a hash index, those that
+//! have the hash code that is looked for.
 //!
 //! Equalities on leading columns, then a range on the next, bound what is read; what other
 //! conditions ask is tested on the rows. Lists of values are read one after the other.
@@ -6,15 +7,15 @@
 mod only;
 
 use crate::exec::Exec;
-use crate::index_key::{encode_column, key_type};
+use crate::index_key::{encode_column, hash_code, key_type};
 use crate::node::Node;
 use crate::table::TableReader;
 use only::IndexOnly;
 use redoubt_access::{BTreeScan, Direction, FetchBuf, KeyRange};
 use redoubt_error::PgResult;
-use redoubt_functions::{Datum, Oid, types};
+use redoubt_functions::{Datum, Oid, ScalarFn, types};
 use redoubt_plan::explain::NodeDetail;
-use redoubt_plan::facts::{IndexColumn, IndexFacts};
+use redoubt_plan::facts::{IndexColumn, IndexFacts, IndexForm};
 use redoubt_plan::scan::{IndexCondition, IndexScan, IndexTest};
 use redoubt_plan::{NodeId, NodeKind, SlotSet};
 use std::ops::Bound;
@@ -158,6 +159,9 @@ pub(super) fn ranges<'a>(
     index: &IndexFacts,
     conditions: &'a [IndexCondition],
 ) -> PgResult<Vec<KeyRange>> {
+    if let IndexForm::Hashed(functions) = &index.form {
+        return hashed_ranges(x, functions, &index.columns[0], conditions);
+    }
     let mut prefixes: Vec<Vec<u8>> = vec![Vec::new()];
     for (at, column) in index.columns[..index.key_columns].iter().enumerate() {
         let mut range = ColumnRange::default();
@@ -185,6 +189,36 @@ pub(super) fn ranges<'a>(
         }
     }
     Ok(prefixes.iter().map(|prefix| KeyRange::prefix(prefix)).collect())
+}
+
+/// The hash codes that rows can have: those that all conditions leave.
+fn hashed_ranges<'a>(
+    x: &mut Exec<'a>,
+    functions: &[(Oid, ScalarFn)],
+    column: &IndexColumn,
+    conditions: &'a [IndexCondition],
+) -> PgResult<Vec<KeyRange>> {
+    let mut left: Option<Vec<u32>> = None;
+    for condition in conditions {
+        let (type_oid, values) = match &condition.test {
+            IndexTest::Compare { value, type_oid, .. } => (*type_oid, vec![x.value(value)?.clone()]),
+            IndexTest::AnyOf { array, type_oid } => match x.value(array)? {
+                Datum::Array(array) => (*type_oid, array.elems.to_vec()),
+                _ => (*type_oid, Vec::new()),
+            },
+            // Of a hash index nothing else is asked.
+            IndexTest::IsNull | IndexTest::NotNull => continue,
+        };
+        let values = values.iter().filter(|value| !value.is_null());
+        let codes = values.map(|value| hash_code(functions, column, (type_oid, value), x.ctx.env));
+        let mut codes: Vec<u32> = codes.collect::<PgResult<_>>()?;
+        codes.retain(|code| left.as_ref().is_none_or(|left| left.contains(code)));
+        left = Some(codes);
+    }
+    let mut codes = left.unwrap_or_default();
+    codes.sort_unstable();
+    codes.dedup();
+    Ok(codes.iter().map(|code| KeyRange::prefix(&code.to_be_bytes())).collect())
 }
 
 /// The range of one column behind a prefix.

@@ -119,7 +119,7 @@ impl Exec<'_> {
         deform(buf.tuple(), desc, desc.len(), &mut row)?;
         let mut own = Vec::with_capacity(search.len());
         let values = key.index.columns.iter().map(|column| &row[column.attno as usize - 1]);
-        encode_key(&key.index, values, &mut own)?;
+        encode_key(&key.index, self.ctx.env, values, &mut own)?;
         Ok(own == search)
     }
 

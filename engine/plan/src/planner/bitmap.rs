@@ -46,9 +46,7 @@ impl LevelPlanner<'_, '_> {
         all: &[Rc<Clause>],
     ) -> PgResult<Vec<Rc<BitmapPath>>> {
         let mut found = Vec::new();
-        for index in
-            self.bases[&range].indexes.iter().filter(|index| index.valid && &*index.method == "btree")
-        {
+        for index in self.bases[&range].indexes.iter().filter(|index| index.valid) {
             let conditions = self.match_clauses(range, index, clauses)?;
             if !conditions.is_empty() && self.predicate_holds(range, index, all)? {
                 found.push(Rc::new(self.index_bitmap(range, index, conditions)?));

@@ -57,7 +57,7 @@ impl LevelPlanner<'_, '_> {
         let settings = self.builder.ctx.settings;
         let index_pages = f64::from(index.pages.max(1));
         let index_tuples = if index.tuples >= 0.0 { index.tuples } else { base.tuples }.max(1.0);
-        let (bounds, scans) = bounding(conditions);
+        let (bounds, scans) = if index.is_ordered() { bounding(conditions) } else { searching(conditions) };
         let all: Vec<Rc<Clause>> = conditions.iter().map(|condition| condition.clause.clone()).collect();
         let selectivity = self.clauses_selectivity(&all)?;
         let whole_key = index.unique && equality_columns(&bounds) == index.key_columns && scans == 1.0;
@@ -94,6 +94,11 @@ impl LevelPlanner<'_, '_> {
         let mut startup = arguments.startup + arguments.total;
         let operators = settings.cpu_operator_cost * conditions.len() as f64;
         total += startup + tuples * scans * (settings.cpu_index_tuple_cost + operators);
+        // Hash codes lead to their page at once, as PostgreSQL reckons.
+        let correlation = match index.is_ordered() {
+            false => return Ok(IndexCost { startup, total, selectivity, correlation: 0.0 }),
+            true => self.index_correlation(base, index)?,
+        };
         if index_tuples > 1.0 {
             let descent = index_tuples.log2().ceil() * settings.cpu_operator_cost;
             startup += descent;
@@ -102,7 +107,6 @@ impl LevelPlanner<'_, '_> {
         let descent = f64::from(index.height + 1) * PAGE_OPERATORS * settings.cpu_operator_cost;
         startup += descent;
         total += scans * descent;
-        let correlation = self.index_correlation(base, index)?;
         Ok(IndexCost { startup, total, selectivity, correlation })
     }
 
@@ -188,6 +192,15 @@ fn bounding(conditions: &[IndexClause]) -> (Vec<&IndexClause>, f64) {
         bounds.push(condition);
     }
     (bounds, scans)
+}
+
+/// As [`bounding`], of an index that is searched by all its conditions at once.
+fn searching(conditions: &[IndexClause]) -> (Vec<&IndexClause>, f64) {
+    let lists = conditions.iter().filter_map(|condition| match &condition.test {
+        IndexClauseTest::AnyOf { array } => Some(elements(array).max(1.0)),
+        _ => None,
+    });
+    (conditions.iter().collect(), lists.product())
 }
 
 fn elements(array: &Expr) -> f64 {

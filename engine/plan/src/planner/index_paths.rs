@@ -9,12 +9,15 @@ use super::order::DISABLE_COST;
 use super::path::{IndexClause, IndexClauseTest, Path, PathKey, PathKind};
 use super::relset::RelSet;
 use crate::equal::same;
-use crate::facts::{IndexColumn, IndexFacts};
+use crate::facts::{IndexColumn, IndexFacts, IndexForm};
 use crate::planner::fold::bool_const;
 use redoubt_analyze::query::*;
 use redoubt_error::PgResult;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// The strategy of `=` in B-tree families.
+const EQUAL: u8 = 3;
 
 impl LevelPlanner<'_, '_> {
     /// Adds the index scans of a table: by its own restrictions, in useful orders, and driven by
@@ -26,7 +29,7 @@ impl LevelPlanner<'_, '_> {
         paths: &mut Vec<Rc<Path>>,
     ) -> PgResult<()> {
         let indexes: Vec<Arc<IndexFacts>> = self.bases[&range].indexes.clone();
-        for index in indexes.iter().filter(|index| index.valid && &*index.method == "btree") {
+        for index in indexes.iter().filter(|index| index.valid) {
             if !self.predicate_holds(range, index, clauses)? {
                 continue;
             }
@@ -60,7 +63,7 @@ impl LevelPlanner<'_, '_> {
         let mut found = Vec::new();
         for column in 0..index.key_columns {
             for clause in clauses.iter().filter(|clause| !clause.constant) {
-                if let Some(test) = self.match_clause(range, &index.columns[column], clause)? {
+                if let Some(test) = self.match_clause(range, index, column, clause)? {
                     found.push(IndexClause { column, clause: clause.clone(), test });
                 }
             }
@@ -72,19 +75,21 @@ impl LevelPlanner<'_, '_> {
     fn match_clause(
         &self,
         range: usize,
-        column: &IndexColumn,
+        index: &IndexFacts,
+        column: usize,
         clause: &Rc<Clause>,
     ) -> PgResult<Option<IndexClauseTest>> {
+        let column = &index.columns[column];
         let is_column = |expr: &Expr| matches_column(range, column, expr);
         if let Some((call, operator)) = operator_of(&clause.expr) {
             let (left, right) = (&call.args[0], &call.args[1]);
             if is_column(left) && self.is_index_value(range, right) {
-                return self.compare_test(column, call, operator, right);
+                return self.compare_test(index, column, call, operator, right);
             }
             if is_column(right) && self.is_index_value(range, left) {
                 let commutator =
                     self.builder.ctx.catalog.operator(operator)?.map_or(0, |facts| facts.commutator);
-                return self.compare_test(column, call, commutator, left);
+                return self.compare_test(index, column, call, commutator, left);
             }
             return Ok(None);
         }
@@ -93,18 +98,18 @@ impl LevelPlanner<'_, '_> {
                 let CallForm::Operator { oid, .. } = call.form else { return Ok(None) };
                 let fits = is_column(&call.args[0])
                     && self.is_index_value(range, &call.args[1])
-                    && self.strategy(column, call, oid)? == Some(3);
+                    && self.strategy(index, column, call, oid)? == Some(EQUAL);
                 fits.then(|| IndexClauseTest::AnyOf { array: call.args[1].clone() })
             }
-            Expr::IsNull { arg, negated, row: false } if is_column(arg) => {
+            Expr::IsNull { arg, negated, row: false } if is_column(arg) && index.is_ordered() => {
                 Some(if *negated { IndexClauseTest::NotNull } else { IndexClauseTest::IsNull })
             }
             // A boolean column is itself a condition.
             Expr::Not(arg) if is_column(arg) => {
-                Some(IndexClauseTest::Compare { strategy: 3, value: bool_const(false) })
+                Some(IndexClauseTest::Compare { strategy: EQUAL, value: bool_const(false) })
             }
             expr if expr.ty().type_oid == redoubt_functions::types::BOOL && is_column(expr) => {
-                Some(IndexClauseTest::Compare { strategy: 3, value: bool_const(true) })
+                Some(IndexClauseTest::Compare { strategy: EQUAL, value: bool_const(true) })
             }
             _ => None,
         })
@@ -112,18 +117,20 @@ impl LevelPlanner<'_, '_> {
 
     fn compare_test(
         &self,
+        index: &IndexFacts,
         column: &IndexColumn,
         call: &Call,
         operator: redoubt_functions::Oid,
         value: &Expr,
     ) -> PgResult<Option<IndexClauseTest>> {
-        let strategy = self.strategy(column, call, operator)?;
+        let strategy = self.strategy(index, column, call, operator)?;
         Ok(strategy.map(|strategy| IndexClauseTest::Compare { strategy, value: value.clone() }))
     }
 
-    /// The operator's strategy in the column's operator family.
+    /// The operator's strategy in the column's operator family, as B-trees number them.
     fn strategy(
         &self,
+        index: &IndexFacts,
         column: &IndexColumn,
         call: &Call,
         operator: redoubt_functions::Oid,
@@ -134,8 +141,12 @@ impl LevelPlanner<'_, '_> {
         if !call.args.iter().all(|arg| fits_key(column, arg.ty().type_oid)) {
             return Ok(None);
         }
-        let members = self.builder.ctx.catalog.btree_members(operator)?;
-        Ok(members.iter().find(|member| member.family == column.family).map(|member| member.strategy))
+        let strategy = self.builder.ctx.catalog.strategy(operator, column.family)?;
+        Ok(strategy.and_then(|strategy| match &index.form {
+            IndexForm::Ordered => u8::try_from(strategy).ok(),
+            // A hash family has one operator.
+            IndexForm::Hashed(_) => Some(EQUAL),
+        }))
     }
 
     /// Whether a comparison value is fixed while the index is read.
@@ -161,7 +172,7 @@ impl LevelPlanner<'_, '_> {
                 if known || !clause.relids.contains(range) || clause.relids.len() < 2 {
                     continue;
                 }
-                if let Some(test) = self.match_clause(range, &index.columns[column], &clause)? {
+                if let Some(test) = self.match_clause(range, index, column, &clause)? {
                     found.push(IndexClause { column, clause, test });
                 }
             }
@@ -248,10 +259,15 @@ impl LevelPlanner<'_, '_> {
         outer: RelSet,
         paths: &mut Vec<Rc<Path>>,
     ) -> PgResult<()> {
-        let index_only = self.covers(range, index, restrictions, conditions);
-        let ordered = !conditions
-            .iter()
-            .any(|condition| condition.column > 0 && matches!(condition.test, IndexClauseTest::AnyOf { .. }));
+        let index_only = index.is_ordered() && self.covers(range, index, restrictions, conditions);
+        // Values are looked for one after the other: in a B-tree's later columns that mixes up the order, and an index
+        // that knows no order leaves a list to a bitmap.
+        let listed = |condition: &IndexClause| matches!(condition.test, IndexClauseTest::AnyOf { .. });
+        if !index.is_ordered() && (conditions.is_empty() || conditions.iter().any(listed)) {
+            return Ok(());
+        }
+        let ordered = index.is_ordered()
+            && !conditions.iter().any(|condition| condition.column > 0 && listed(condition));
         for backward in [false, true] {
             let order = if ordered { self.index_order(range, index, backward)? } else { Vec::new() };
             let useful = self.useful_order(&order);

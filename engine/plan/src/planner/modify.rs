@@ -269,12 +269,6 @@ impl Builder<'_> {
             node.checks.push((name.clone(), self.compile(&expr)?));
         }
         for index in rules.indexes.iter().filter(|index| index.ready) {
-            if &*index.method != "btree" {
-                return Err(PgError::unsupported(format!(
-                    "changing a table with an index of type {}",
-                    index.method
-                )));
-            }
             note_columns(index, &mut node.indexed, &mut node.referable);
             let mut program = Program::default();
             let mut columns = Vec::with_capacity(index.columns.len());

@@ -3,7 +3,7 @@
 
 use super::alter_column::column_number;
 use super::move_object::owned_sequences;
-use super::storage_options::{btree_options, table_options, without};
+use super::storage_options::{index_options, table_options, without};
 use super::view::view_options;
 use crate::access::Access;
 use crate::session::Session;
@@ -146,7 +146,7 @@ impl Session {
                 }
                 without(before, options)
             }
-            (false, 'i' | 'I') => btree_options(before, options)?,
+            (false, 'i' | 'I') => index_options(relation.class.relam, before, options)?,
             (false, 'v') => {
                 let checked = checks_rows(options);
                 if checked {

@@ -1,11 +1,11 @@
 //! CREATE INDEX.
 
 use super::index_columns::IndexColumns;
-use super::storage_options::btree_options;
+use super::storage_options::index_options;
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_catalog::ddl::{Ddl, NewIndex};
-use redoubt_catalog::{BTREE, Relation};
+use redoubt_catalog::{BTREE, HASH, IndexMethod, Relation};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Oid;
 use redoubt_sql::tree::CreateIndex;
@@ -31,16 +31,10 @@ impl Session {
         let access = Access::current(self)?;
         check_indexable(&table)?;
         self.check_owner(&access, &table)?;
-        self.check_method(&access, create)?;
         super::check_tablespace(create.tablespace.as_ref())?;
         check_column_count(create.columns.len() + create.include.len())?;
-        let columns = IndexColumns::resolve(
-            &access,
-            &table,
-            &create.columns,
-            &create.include,
-            create.where_clause.as_ref(),
-        )?;
+        let method = method_of(&access, create)?;
+        let columns = IndexColumns::resolve(&access, &table, method, create)?;
         let name = match &create.name {
             Some(name) => name.name.to_string(),
             None => {
@@ -56,32 +50,54 @@ impl Session {
         let new = NewIndex {
             unique: create.unique,
             nulls_not_distinct: create.nulls_not_distinct,
-            options: btree_options(None, &create.options)?,
+            method: method.oid,
+            options: index_options(method.oid, None, &create.options)?,
             ..new_index(name, table.oid, columns)
         };
         let oid = Ddl::new(access.store(), &access.path).create_index(&new, None)?;
         self.build_index(table.oid, oid)?;
         Ok(Some(oid))
     }
-
-    fn check_method(&self, access: &Access<'_>, create: &CreateIndex) -> PgResult<()> {
-        let Some(method) = &create.method else { return Ok(()) };
-        // `rtree` was another name of GiST once.
-        let name = if method.as_str() == "rtree" { "gist" } else { method.as_str() };
-        match access.catalog().access_method_by_name(name)? {
-            Some(row) if row.oid == BTREE => Ok(()),
-            Some(row) if row.amtype == 'i' => {
-                Err(PgError::unsupported(format!("index access method \"{name}\"")))
-            }
-            _ => {
-                let message = format!("access method \"{name}\" does not exist");
-                Err(PgError::new(code::UNDEFINED_OBJECT, message))
-            }
-        }
-    }
 }
 
-/// A plain B-tree index over resolved columns.
+/// The access method of an index to be made, which can do what is asked of it.
+fn method_of(access: &Access<'_>, create: &CreateIndex) -> PgResult<&'static IndexMethod> {
+    // `rtree` was another name of GiST once.
+    let name = match create.method.as_ref().map_or("btree", |method| method.as_str()) {
+        "rtree" => "gist",
+        name => name,
+    };
+    let row = access.catalog().access_method_by_name(name)?;
+    let method = row.as_ref().filter(|row| row.amtype == 'i').and_then(|row| IndexMethod::by_oid(row.oid));
+    let Some(method) = method else {
+        let (code, message) = match row {
+            Some(row) if row.amtype != 'i' => {
+                (code::WRONG_OBJECT_TYPE, format!("access method \"{name}\" is not of type INDEX"))
+            }
+            _ => (code::UNDEFINED_OBJECT, format!("access method \"{name}\" does not exist")),
+        };
+        return Err(PgError::new(code, message));
+    };
+    let lacks = [
+        (create.unique && !method.can_be_unique, "unique indexes"),
+        (!create.include.is_empty() && !method.can_include, "included columns"),
+        (create.columns.len() > 1 && !method.can_have_columns, "multicolumn indexes"),
+    ];
+    if let Some((_, what)) = lacks.iter().find(|(lacks, _)| *lacks) {
+        return Err(method_lacks(name, what));
+    }
+    if !matches!(method.oid, BTREE | HASH) {
+        return Err(PgError::unsupported(format!("index access method \"{name}\"")));
+    }
+    Ok(method)
+}
+
+/// `0A000` in PostgreSQL's words.
+pub(crate) fn method_lacks(name: &str, what: &str) -> PgError {
+    PgError::new(code::FEATURE_NOT_SUPPORTED, format!("access method \"{name}\" does not support {what}"))
+}
+
+/// A plain index over resolved columns, a B-tree unless the caller says otherwise.
 pub(crate) fn new_index(name: String, table: Oid, columns: IndexColumns) -> NewIndex {
     NewIndex {
         key_columns: columns.key_columns,

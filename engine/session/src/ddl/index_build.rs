@@ -170,7 +170,7 @@ impl KeyMaker {
         Ok(KeyMaker { index, desc: table.desc.clone(), evaluator, row: Vec::new() })
     }
 
-    /// Makes the key of a row, and says whether a column of it is NULL; `None` if a partial index leaves the row out.
+    /// Makes the key of a row, and says whether a column of it is NULL; `None` if the index leaves the row out.
     fn key(
         &mut self,
         ctx: &ExecContext<'_>,
@@ -182,7 +182,7 @@ impl KeyMaker {
             return Ok(None);
         }
         let KeyMaker { index, evaluator, row, .. } = self;
-        encode_key(index, column_values(index, evaluator.as_ref(), row), out).map(Some)
+        encode_key(index, ctx.env, column_values(index, evaluator.as_ref(), row), out)
     }
 
     /// Makes what is stored along with the key that was made last.

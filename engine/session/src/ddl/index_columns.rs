@@ -1,6 +1,7 @@
 //! What an index is over: columns and expressions with their collations, operator classes and order
 //! (PostgreSQL's `ComputeIndexAttrs`).
 
+use super::create_index::method_lacks;
 use super::stored_text::{canonical, shape_of, with_analysis};
 use crate::access::Access;
 use redoubt_analyze::query::{ColumnType, Expr};
@@ -10,11 +11,11 @@ use redoubt_analyze::{
 };
 use redoubt_catalog::ddl::NewIndexColumn;
 use redoubt_catalog::rows::PgOpclass;
-use redoubt_catalog::{BTREE, Relation};
+use redoubt_catalog::{BTREE, IndexMethod, Relation};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Oid;
 use redoubt_sql::tree as ast;
-use redoubt_sql::tree::{IndexElement, ObjectName, SortDirection};
+use redoubt_sql::tree::{CreateIndex, IndexElement, ObjectName, SortDirection};
 use std::sync::Arc;
 
 /// `pg_namespace.oid` of `pg_catalog`.
@@ -38,21 +39,20 @@ impl IndexColumns {
     pub(crate) fn resolve(
         access: &Access<'_>,
         table: &Relation,
-        elements: &[IndexElement],
-        include: &[IndexElement],
-        condition: Option<&ast::Expr>,
+        method: &IndexMethod,
+        create: &CreateIndex,
     ) -> PgResult<IndexColumns> {
-        let mut index = IndexColumns { key_columns: elements.len(), ..IndexColumns::default() };
-        if let Some(condition) = condition {
+        let mut index = IndexColumns { key_columns: create.columns.len(), ..IndexColumns::default() };
+        if let Some(condition) = &create.where_clause {
             let shape = shape_of(table);
             let expr = with_analysis(access, |context| analyze_index_predicate(condition, &shape, context))?;
             index.references.add(references_of(&expr));
             index.predicate = Some(canonical(access, &expr, Some(&shape))?);
         }
-        for element in elements {
-            index.add_key(access, table, element)?;
+        for element in &create.columns {
+            index.add_key(access, table, method, element)?;
         }
-        for element in include {
+        for element in &create.include {
             index.add_included(table, element)?;
         }
         Ok(index)
@@ -69,7 +69,7 @@ impl IndexColumns {
         for name in keys {
             let attnum = column_number(table, name)?;
             let ty = redoubt_plan::facts::column_type(&table.desc, attnum);
-            let class = class_of(access, None, ty.type_oid)?;
+            let class = class_of(access, BTREE, None, ty.type_oid)?;
             index.columns.push(NewIndexColumn {
                 name: name.clone(),
                 attnum,
@@ -87,7 +87,13 @@ impl IndexColumns {
         Ok(index)
     }
 
-    fn add_key(&mut self, access: &Access<'_>, table: &Relation, element: &IndexElement) -> PgResult<()> {
+    fn add_key(
+        &mut self,
+        access: &Access<'_>,
+        table: &Relation,
+        method: &IndexMethod,
+        element: &IndexElement,
+    ) -> PgResult<()> {
         if !element.opclass_options.is_empty() {
             let class = element.opclass.as_ref().map_or_else(String::new, ObjectName::dotted);
             let message = format!("operator class {class} has no options");
@@ -95,7 +101,10 @@ impl IndexColumns {
         }
         let (name, attnum, expression, ty) = self.key_source(access, table, element)?;
         let collation = key_collation(access, element, ty)?;
-        let class = class_of(access, element.opclass.as_ref(), ty.type_oid)?;
+        let class = class_of(access, method.oid, element.opclass.as_ref(), ty.type_oid)?;
+        if !method.can_order {
+            check_no_order(access, method, element)?;
+        }
         let descending = element.direction == SortDirection::Desc;
         self.columns.push(NewIndexColumn {
             name: unused_name(&self.columns, &name),
@@ -259,15 +268,38 @@ fn key_collation(access: &Access<'_>, element: &IndexElement, ty: ColumnType) ->
     Ok(if collatable { ty.collation } else { 0 })
 }
 
+fn method_name(access: &Access<'_>, method: Oid) -> PgResult<Arc<str>> {
+    let row = access.catalog().access_method_by_oid(method)?;
+    row.map(|row| row.amname.clone()).ok_or_else(|| PgError::internal(format!("no access method {method}")))
+}
+
+/// An order is nothing that an index without one could have.
+fn check_no_order(access: &Access<'_>, method: &IndexMethod, element: &IndexElement) -> PgResult<()> {
+    let refuse = |what| Err(method_lacks(&method_name(access, method.oid)?, what));
+    if element.direction != SortDirection::Default {
+        return refuse("ASC/DESC options");
+    }
+    if element.nulls_first.is_some() {
+        return refuse("NULLS FIRST/LAST options");
+    }
+    Ok(())
+}
+
 /// The operator class of a key column (`ResolveOpClass`).
-fn class_of(access: &Access<'_>, name: Option<&ObjectName>, type_oid: Oid) -> PgResult<Arc<PgOpclass>> {
+fn class_of(
+    access: &Access<'_>,
+    method: Oid,
+    name: Option<&ObjectName>,
+    type_oid: Oid,
+) -> PgResult<Arc<PgOpclass>> {
     let catalog = access.catalog();
     let type_name = || catalog.format_type(type_oid, None, &access.path);
     let Some(name) = name else {
-        let Some(class) = catalog.default_opclass(BTREE, type_oid)? else {
+        let Some(class) = catalog.default_opclass(method, type_oid)? else {
             let message = format!(
-                "data type {} has no default operator class for access method \"btree\"",
-                type_name()?
+                "data type {} has no default operator class for access method \"{}\"",
+                type_name()?,
+                method_name(access, method)?
             );
             return Err(PgError::new(code::UNDEFINED_OBJECT, message).hint(
                 "You must specify an operator class for the index or define a default operator class for the \
@@ -287,13 +319,13 @@ fn class_of(access: &Access<'_>, name: Option<&ObjectName>, type_oid: Oid) -> Pg
             }
         },
     };
-    let classes = catalog.opclasses_of(BTREE)?;
+    let classes = catalog.opclasses_of(method)?;
     let found = schemas.iter().find_map(|schema| {
         classes.iter().find(|class| class.opcnamespace == *schema && &*class.opcname == wanted)
     });
     let Some(class) = found else {
-        let message =
-            format!("operator class \"{}\" does not exist for access method \"btree\"", name.dotted());
+        let (class, method) = (name.dotted(), method_name(access, method)?);
+        let message = format!("operator class \"{class}\" does not exist for access method \"{method}\"");
         return Err(PgError::new(code::UNDEFINED_OBJECT, message));
     };
     if !catalog.is_binary_coercible(type_oid, class.opcintype)? {
@@ -302,7 +334,7 @@ fn class_of(access: &Access<'_>, name: Option<&ObjectName>, type_oid: Oid) -> Pg
     }
     // Keys are ordered as the type's default class orders values; the pattern classes order bytes, which under the
     // collation C is the same.
-    let default = catalog.default_opclass(BTREE, type_oid)?;
+    let default = catalog.default_opclass(method, type_oid)?;
     let same = default.is_some_and(|default| default.oid == class.oid) || wanted.ends_with("_pattern_ops");
     if !same && class.opcnamespace == PG_CATALOG && wanted.ends_with("image_ops") || class.oid >= 16384 {
         return Err(PgError::unsupported(format!("operator class \"{wanted}\" of indexes")));

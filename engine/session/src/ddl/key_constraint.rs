@@ -2,7 +2,7 @@
 
 use super::create_index::{check_column_count, new_index};
 use super::index_columns::IndexColumns;
-use super::storage_options::btree_options;
+use super::storage_options::index_options;
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_catalog::ddl::{Ddl, NewConstraint, NewIndex};
@@ -204,7 +204,7 @@ fn key_index(access: &Access<'_>, table: &Relation, spec: &KeySpec) -> PgResult<
         primary: spec.primary,
         nulls_not_distinct: spec.index.nulls_not_distinct,
         immediate: spec.attributes.deferrable != Some(true),
-        options: btree_options(None, &spec.index.options)?,
+        options: index_options(BTREE, None, &spec.index.options)?,
         ..new_index(name.clone(), table.oid, columns)
     };
     Ok((name, new))

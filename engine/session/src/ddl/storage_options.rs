@@ -5,8 +5,9 @@
 //! transaction numbers have 64 bits), no statement runs in parallel workers. Values that would ask for more are refused
 //! with 0A000.
 
+use redoubt_catalog::HASH;
 use redoubt_error::{PgError, PgResult, code};
-use redoubt_functions::parse_bool;
+use redoubt_functions::{Oid, parse_bool};
 use redoubt_sql::tree::DefElem;
 use std::sync::Arc;
 
@@ -52,7 +53,9 @@ const TABLE: &[(&str, Kind)] = &[
     ("log_autovacuum_min_duration", Kind::Only(&Kind::Int(-1, i32::MAX as i64), NEVER)),
 ];
 
-const BTREE: &[(&str, Kind)] = &[("fillfactor", Kind::Int(10, 100)), ("deduplicate_items", Kind::Bool)];
+const BTREE_OPTIONS: &[(&str, Kind)] =
+    &[("fillfactor", Kind::Int(10, 100)), ("deduplicate_items", Kind::Bool)];
+const HASH_OPTIONS: &[(&str, Kind)] = &[("fillfactor", Kind::Int(10, 100))];
 
 /// Parameters that TOAST tables have as well.
 fn is_toast_option(name: &str) -> bool {
@@ -71,15 +74,16 @@ pub(crate) fn table_options(
     merged(before, options, TABLE)
 }
 
-/// `reloptions` of a B-tree index.
+/// `reloptions` of an index with this access method.
 ///
 /// # Errors
 /// As for [`table_options`].
-pub(crate) fn btree_options(
+pub(crate) fn index_options(
+    method: Oid,
     before: Option<&[Arc<str>]>,
     options: &[DefElem],
 ) -> PgResult<Option<Vec<Arc<str>>>> {
-    merged(before, options, BTREE)
+    merged(before, options, if method == HASH { HASH_OPTIONS } else { BTREE_OPTIONS })
 }
 
 /// `reloptions` without some parameters.

@@ -79,8 +79,8 @@ pub(super) fn settle<'a>(x: &mut Exec<'a>, node: &'a ModifyTable, target: &mut T
     Ok(())
 }
 
-/// Makes the new row's key for an index; nothing if a partial index does not cover the row. The
-/// answer is whether a key column is NULL.
+/// Makes the new row's key for an index; nothing if the index has no entry for the row: it is partial, or knows no
+/// NULLs. The answer is whether a key column is NULL.
 pub(super) fn make_key<'a>(
     x: &mut Exec<'a>,
     index: &'a IndexMaintenance,
@@ -93,7 +93,7 @@ pub(super) fn make_key<'a>(
     }
     x.run(&index.program)?;
     let values = index.columns.iter().map(|slot| &x.frame[slot.index()]);
-    encode_key(&index.index, values, key).map(Some)
+    encode_key(&index.index, x.ctx.env, values, key)
 }
 
 /// Makes what is stored along with the new row's key, once [`make_key`] has computed the columns.
