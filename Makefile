@@ -10,13 +10,14 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/redoubt/target
 
 BIN := $(CARGO_TARGET_DIR)/checked/redoubt
 
-.PHONY: help run test check build conformance sim bench
+.PHONY: help run test check build conformance sqlsmith sim bench
 
 help:
 	@echo "make run            build, start on 127.0.0.1:$(PORT) with data in $(DATA)  (PORT=, DATA=)"
 	@echo "make test           everything that must hold, in at most an hour on two cores"
 	@echo "make check          the quick one: format, clippy, unit tests, tidy"
 	@echo "make conformance    PostgreSQL's own suites against Redoubt, with a score  (FILE=int4 shows one file, ACCEPT=1)"
+	@echo "make sqlsmith       random queries against PostgreSQL and Redoubt: 5,000 of each of three seeds  (SMITH=\"--queries=100 7\")"
 	@echo "make bench          side by side with PostgreSQL, in one run  (QUICK=1, ONLY=tpcb/simple/8,pg-single)"
 	@echo "make sim            the storage tier under simulated faults: SEED=n with its trace, SEEDS=a..b counted"
 	@echo "make build          the binary alone: $(BIN)"
@@ -48,6 +49,10 @@ conformance: build
 	@tools/install-client
 	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-conformance --bin conformance -- \
 	    $(if $(ACCEPT),--accept) $(FILE)
+
+sqlsmith: build
+	@tools/install-client
+	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-conformance --bin sqlsmith -- $(SMITH)
 
 comma := ,
 bench: build

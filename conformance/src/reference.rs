@@ -8,7 +8,7 @@ use crate::server::{scratch_dir, unused_port};
 use crate::suite::Suite;
 use crate::target::{Target, run};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Goes up whenever recordings get another form or the runs another set-up.
@@ -49,11 +49,8 @@ impl Reference {
     ) -> Result<String, String> {
         let directory = self.directory.join(which);
         fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-        // PostgreSQL may run as another user than we do, one that cannot see our home.
         let home = scratch_dir("reference");
-        run(Command::new("chmod").arg("755").arg(&home))?;
-        run(Command::new("cp").arg("-R").arg(&suite.root).arg(home.join("suite")))?;
-        let copy = suite.at(home.join("suite"));
+        let copy = readable_copy(suite, &home)?;
         let target = |name: &str| Target::postgres(&copy, reset, home.join(name), unused_port());
         let mut failed = Vec::new();
         let mut regression = Run::start(&copy, target("regress"), home.join("out"), "regression")?;
@@ -98,4 +95,11 @@ impl Reference {
     pub fn proof(&self) -> String {
         fs::read_to_string(self.directory.join("complete")).unwrap_or_default()
     }
+}
+
+/// The suite where PostgreSQL can read it, which may run as another user than we do, one that cannot see our home.
+pub(crate) fn readable_copy(suite: &Suite, home: &Path) -> Result<Suite, String> {
+    run(Command::new("chmod").arg("755").arg(home))?;
+    run(Command::new("cp").arg("-R").arg(&suite.root).arg(home.join("suite")))?;
+    Ok(suite.at(home.join("suite")))
 }

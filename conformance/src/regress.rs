@@ -7,7 +7,7 @@ use crate::suite::{Suite, shown};
 use crate::target::{Target, open_directory};
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -112,6 +112,25 @@ impl Run {
             self.target.kill();
         }
         Ok(run)
+    }
+
+    /// Runs a script of psql's, to its end or until the connection is lost.
+    pub fn script(&mut self, path: &Path) -> Result<Vec<Exchange>, String> {
+        if !self.target.is_alive() {
+            self.revive()?;
+        }
+        let mut command = self.suite.program("psql");
+        command.args(["-X", "-q", "-h", "127.0.0.1", "-U", "postgres", "-d", &self.database, "-p"]);
+        command.arg(self.proxy.port.to_string()).arg("-f").arg(path);
+        if self.finish(command)?.is_none() {
+            self.target.kill();
+        }
+        Ok(self.proxy.take())
+    }
+
+    /// The server's port and database, for clients that are not recorded.
+    pub fn address(&self) -> (u16, &str) {
+        (self.target.port, &self.database)
     }
 
     /// Waits for pg_regress; `None` if it took too long and was killed with its psql.

@@ -15,15 +15,7 @@ pub struct Suite {
 impl Suite {
     /// Fetches the suite unless it is there. The error says what is missing, such as a network.
     pub fn fetch() -> Result<Suite, String> {
-        let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/fetch-postgresql");
-        let output = Command::new(tool).arg("suite").output().map_err(|error| format!("bash: {error}"))?;
-        if !output.status.success() {
-            return Err(format!(
-                "PostgreSQL's suite could not be fetched:\n{}",
-                String::from_utf8_lossy(&output.stderr).trim_end()
-            ));
-        }
-        let root = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        let root = fetched("suite")?;
         let version = read(&root.join("VERSION"))?.trim().to_string();
         Ok(Suite { root, version })
     }
@@ -93,6 +85,17 @@ impl Suite {
     pub fn specs(&self) -> Result<Vec<String>, String> {
         scheduled(&self.isolation().join("isolation_schedule"))
     }
+}
+
+/// Where `tools/fetch-postgresql` has what it fetches under this name.
+pub(crate) fn fetched(what: &str) -> Result<PathBuf, String> {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/fetch-postgresql");
+    let output = Command::new(tool).arg(what).output().map_err(|error| format!("bash: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{what} could not be fetched:\n{}", said.trim_end()));
+    }
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
 /// The names on a schedule's `test:` lines.

@@ -7,7 +7,9 @@ use crate::query::{Aggregate, Expr, Query, RangeTblEntry, RteKind, Var};
 use crate::target::first_position;
 use crate::visit;
 use redoubt_error::{PgError, PgResult, code};
+use redoubt_functions::Oid;
 use redoubt_sql::tree as ast;
+use std::cell::RefCell;
 
 /// A GROUPING call that waits for its level's GROUP BY. `Expr::Grouping::keys` holds nothing but its
 /// number until then.
@@ -215,7 +217,9 @@ impl Analyzer<'_> {
             })
             .filter_map(|(_, key)| if let Expr::Var(var) = key { Some(*var) } else { None })
             .collect();
-        let check = Ungrouped { analyzer: self, query, keys: &keys, common: &common };
+        let determining = RefCell::default();
+        let check =
+            Ungrouped { analyzer: self, query, keys: &keys, common: &common, determining: &determining };
         for entry in &query.target_list {
             check.check(&entry.expr)?;
         }
@@ -230,6 +234,7 @@ impl Analyzer<'_> {
                 return Err(PgError::new(code::INVALID_RECURSION, message).at(Some(position)));
             }
         }
+        query.constraint_deps = determining.into_inner();
         Ok(())
     }
 
@@ -289,6 +294,8 @@ struct Ungrouped<'q, 'a> {
     keys: &'q [&'q Expr],
     /// Plain columns that every grouping set has.
     common: &'q [Var],
+    /// The primary keys that columns were found to be determined by.
+    determining: &'q RefCell<Vec<Oid>>,
 }
 
 impl Ungrouped<'_, '_> {
@@ -346,10 +353,16 @@ impl Ungrouped<'_, '_> {
         }
         let Some(relation) = self.analyzer.catalog.relation_by_oid(relid)? else { return Ok(false) };
         let grouped = |attno: &i16| self.common.iter().any(|key| key.rt == var.rt && key.attno == *attno);
-        Ok(relation
+        let determines = relation
             .constraints
             .iter()
             .filter(|constraint| constraint.contype == 'p' && !constraint.condeferrable)
-            .any(|constraint| constraint.conkey.as_ref().is_some_and(|columns| columns.iter().all(grouped))))
+            .find(|constraint| constraint.conkey.as_ref().is_some_and(|columns| columns.iter().all(grouped)));
+        let Some(constraint) = determines else { return Ok(false) };
+        let mut determining = self.determining.borrow_mut();
+        if !determining.contains(&constraint.oid) {
+            determining.push(constraint.oid);
+        }
+        Ok(true)
     }
 }

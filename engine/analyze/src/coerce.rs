@@ -152,7 +152,11 @@ impl Analyzer<'_> {
             other => (other, None),
         };
         let coerced = self.coerce(inner, target, typmod, context, explicit, position)?;
-        let coerced = self.coerce_typmod(coerced, target, typmod, context, explicit, position)?;
+        // A domain's own modifier has been applied on the way to it.
+        let coerced = match typmod {
+            ..0 => coerced,
+            _ => self.coerce_typmod(coerced, target, typmod, context, explicit, position)?,
+        };
         let collatable = self.type_info(target)?.is_collatable();
         Ok(Some(match collation {
             Some(collation) if collatable => Expr::Collate { arg: Box::new(coerced), collation },
@@ -240,12 +244,6 @@ impl Analyzer<'_> {
         let mut ty = self.plain_type(target)?;
         if ty.collation != 0 && expr.ty().collation != 0 {
             ty.collation = expr.ty().collation;
-        }
-        // A number is kept otherwise as an OID than as an integer; planning turns the constant into one.
-        if let Expr::Const { value, .. } = &expr
-            && !matches!(value, Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_) | Datum::Oid(_))
-        {
-            return Ok(Expr::Const { value: value.clone(), ty });
         }
         Ok(Expr::Relabel { arg: Box::new(expr), ty, explicit })
     }

@@ -43,10 +43,13 @@ impl Analyzer<'_> {
     pub(crate) fn range_item(&mut self, raw: &ast::TableRef) -> PgResult<Ranged> {
         match raw {
             ast::TableRef::Relation { relation, sample } => {
+                let item = self.range_relation(relation)?;
                 if let Some(sample) = sample {
-                    return Err(PgError::unsupported("TABLESAMPLE").at(Some(sample.pos)));
+                    let sample = self.table_sample(sample, relation.name.pos())?;
+                    let entry = self.level().rtable.last_mut().expect("the relation was just added");
+                    entry.sample = Some(Box::new(sample));
                 }
-                self.range_relation(relation).map(Ranged::of)
+                Ok(Ranged::of(item))
             }
             ast::TableRef::Subquery { lateral, query, alias, pos } => {
                 self.range_subquery(*lateral, query, alias.as_ref(), *pos).map(Ranged::of)

@@ -264,9 +264,7 @@ impl Analyzer<'_> {
         let defaults = self.apply_order(&found, &mut args, &mut positions, &mut declared)?;
         let all_actual: Vec<Oid> =
             if defaults { args.iter().map(|arg| arg.ty().type_oid).collect() } else { actual };
-        let result = self
-            .resolve_generics(&all_actual, &mut declared, proc.prorettype)
-            .map_err(|error| error.at(Some(call.pos)))?;
+        let result = self.resolve_generics(&all_actual, &mut declared, proc.prorettype)?;
         let mut args = self.coerce_args(args, &declared, &positions)?;
         if let Some(first) = found.target.variadic_from {
             args = self.gather_variadic(args, first)?;

@@ -58,6 +58,13 @@ impl Analyzer<'_> {
                 "could not determine polymorphic type because input has type unknown".into(),
             ));
         }
+        if found.simple
+            && found.element == 0
+            && (result == types::ANYELEMENT || declared.contains(&types::ANYELEMENT))
+        {
+            let message = "cannot determine element type of \"anyarray\" argument";
+            return Err(mismatch(message.into()));
+        }
         let needs_array = |oid: Oid| oid == types::ANYARRAY;
         if found.array == 0 && (needs_array(result) || declared.iter().any(|oid| needs_array(*oid))) {
             found.array = self.array_over(found.element)?;

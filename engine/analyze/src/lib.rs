@@ -40,6 +40,7 @@ mod references;
 mod relation;
 mod renamed;
 mod routine;
+mod sample;
 mod scope;
 mod select;
 mod setop;

@@ -56,9 +56,7 @@ impl Analyzer<'_> {
         } else {
             vec![operator.oprright]
         };
-        let result = self
-            .resolve_generics(&actual, &mut declared, operator.oprresult)
-            .map_err(|error| error.at(Some(position)))?;
+        let result = self.resolve_generics(&actual, &mut declared, operator.oprresult)?;
         let args = self.coerce_args(args, &declared, positions)?;
         let proc = self.proc_must(operator.oprcode)?;
         let collation = self.input_collation(&args);

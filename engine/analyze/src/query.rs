@@ -68,6 +68,8 @@ pub struct Query {
     pub ctes: Vec<Cte>,
     /// UNION, INTERSECT, EXCEPT; leaves are subqueries in the range table.
     pub set_operation: Option<SetOperation>,
+    /// Primary keys by which columns that are not grouped by are determined: the query is good as long as they are.
+    pub constraint_deps: Vec<Oid>,
 }
 
 /// One entry of the range table.
@@ -98,6 +100,36 @@ pub struct RangeTblEntry {
     pub perms_relid: Oid,
     /// The role whose privileges count: 0 is the current user; inside a view it is the view's owner.
     pub check_as_user: Oid,
+    /// TABLESAMPLE, of a table.
+    pub sample: Option<Box<TableSample>>,
+}
+
+/// `TABLESAMPLE method (percent) [REPEATABLE (seed)]`. Its expressions read no columns.
+#[derive(Clone, Debug)]
+pub struct TableSample {
+    /// How rows are chosen.
+    pub method: SampleMethod,
+    /// The percentage, `float4`; with REPEATABLE the seed, `float8`.
+    pub args: Vec<Expr>,
+}
+
+/// PostgreSQL's own sampling methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleMethod {
+    /// Row by row.
+    Bernoulli,
+    /// Block by block.
+    System,
+}
+
+impl SampleMethod {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            SampleMethod::Bernoulli => "bernoulli",
+            SampleMethod::System => "system",
+        }
+    }
 }
 
 /// A column's type in full.

@@ -51,6 +51,8 @@ pub fn references_of_query(query: &Query) -> Vec<ObjectAddress> {
     let mut found = Vec::new();
     let mut own = query.clone();
     visit::each_query(&mut own, 0, &mut |query, _| {
+        let constraints = query.constraint_deps.iter();
+        found.extend(constraints.map(|oid| ObjectAddress::new(class::CONSTRAINT, *oid)));
         for entry in &mut query.rtable {
             if entry.perms_relid == 0 {
                 continue;

@@ -146,6 +146,7 @@ impl Analyzer<'_> {
             modified_columns: Vec::new(),
             perms_relid: 0,
             check_as_user: 0,
+            sample: None,
         });
         Ok(NsItem::of_entry(name, level.rtable.len() - 1, types::RECORD))
     }

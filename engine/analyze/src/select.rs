@@ -185,6 +185,7 @@ impl Analyzer<'_> {
             row_marks: Vec::new(),
             ctes: std::mem::take(&mut level.ctes),
             set_operation: None,
+            constraint_deps: Vec::new(),
         }
     }
 

@@ -387,6 +387,7 @@ pub(crate) fn wrap(query: Query) -> Query {
         modified_columns: Vec::new(),
         perms_relid: 0,
         check_as_user: 0,
+        sample: None,
     });
     outer
 }
@@ -421,5 +422,6 @@ fn placeholder() -> Query {
         row_marks: Vec::new(),
         ctes: Vec::new(),
         set_operation: None,
+        constraint_deps: Vec::new(),
     }
 }

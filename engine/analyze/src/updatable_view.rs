@@ -249,7 +249,9 @@ pub fn not_updatable(query: &Query) -> Option<&'static str> {
         RteKind::Subquery(_) => query.rtable[*rt].perms_relid != 0,
         _ => false,
     });
-    if query.distinct.is_some() {
+    if single && query.rtable.iter().any(|entry| entry.sample.is_some()) {
+        Some("Views containing TABLESAMPLE are not automatically updatable.")
+    } else if query.distinct.is_some() {
         Some("Views containing DISTINCT are not automatically updatable.")
     } else if !query.group_by.is_empty() || query.grouping_sets.is_some() {
         Some("Views containing GROUP BY are not automatically updatable.")

@@ -114,6 +114,9 @@ macro_rules! walkers {
                     }
                     RteKind::Relation { .. } | RteKind::Join | RteKind::Cte { .. } | RteKind::Excluded => {}
                 }
+                if let Some(sample) = entry.sample.$as_option() {
+                    sample.args.$iter().for_each(|arg| $expr(arg, depth, f));
+                }
             }
             for cte in query.ctes.$iter() {
                 $query($($r)+ cte.query, depth + 1, f);

@@ -17,6 +17,7 @@ pub(crate) mod pass;
 pub(crate) mod project_set;
 pub(crate) mod recursive_union;
 pub(crate) mod result;
+mod sample;
 pub(crate) mod seq_scan;
 pub(crate) mod set_operation;
 pub(crate) mod sort;

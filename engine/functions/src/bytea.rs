@@ -8,7 +8,6 @@ use crate::{ByteaOutput, Datum};
 use md5::Md5;
 use redoubt_error::{PgError, PgResult, code};
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
-use std::sync::Arc;
 
 /// `bytea`.
 pub(crate) static BYTEA_IO: TypeIo = TypeIo {
@@ -233,25 +232,6 @@ fn ge(a: &[u8], b: &[u8]) -> bool {
     a >= b
 }
 
-/// The database's encoding is UTF8, and so is the only one that is converted to and from.
-fn check_utf8_name(name: &str) -> PgResult<()> {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    if plain.eq_ignore_ascii_case("utf8") || plain.eq_ignore_ascii_case("unicode") {
-        return Ok(());
-    }
-    Err(PgError::unsupported(format!("conversion between UTF8 and encoding \"{name}\"")))
-}
-
-fn convert_to(text: &Arc<str>, name: &str) -> PgResult<Vec<u8>> {
-    check_utf8_name(name)?;
-    Ok(text.as_bytes().to_vec())
-}
-
-fn convert_from(bytes: &[u8], name: &str) -> PgResult<String> {
-    check_utf8_name(name)?;
-    crate::binary::client_text(bytes).map(str::to_owned)
-}
-
 builtins! {
     "byteaeq" = eq: 2;
     "byteane" = ne: 2;
@@ -283,6 +263,4 @@ builtins! {
     "sha256_bytea" = sha256: 1;
     "sha384_bytea" = sha384: 1;
     "sha512_bytea" = sha512: 1;
-    "pg_convert_to" = convert_to: 2;
-    "pg_convert_from" = convert_from: 2;
 }

@@ -97,6 +97,22 @@ pub(crate) fn hash_i64(value: i64, width: Width) -> u64 {
     hash_u32(low ^ if value >= 0 { high } else { !high }, width)
 }
 
+/// Hashes words as their bytes: what sampling methods choose places by.
+pub fn hash_words(words: &[u32]) -> u32 {
+    let mut bytes = [0; 16];
+    let length = words.len() * 4;
+    assert!(length <= bytes.len(), "at most four words");
+    for (at, word) in words.iter().enumerate() {
+        bytes[at * 4..][..4].copy_from_slice(&word.to_le_bytes());
+    }
+    hash_bytes(&bytes[..length], Width::Short) as u32
+}
+
+/// `hashfloat8`.
+pub fn hash_float(value: f64) -> u32 {
+    hash_f64(value, Width::Short) as u32
+}
+
 fn hash_f64(value: f64, width: Width) -> u64 {
     if value == 0.0 {
         return zero(width);

@@ -22,6 +22,7 @@ static FAMILIES: &[Family] = &[
     crate::bit::BUILTINS,
     crate::boolean::BUILTINS,
     crate::bytea::BUILTINS,
+    crate::conversion::BUILTINS,
     crate::date_ops::BUILTINS,
     crate::datetime_compare::BUILTINS,
     crate::datetime_fields::BUILTINS,
@@ -58,8 +59,11 @@ static FAMILIES: &[Family] = &[
     crate::text::BUILTINS,
     crate::timestamp_ops::BUILTINS,
     crate::ts_ops::BUILTINS,
+    crate::ts_rank::BUILTINS,
+    crate::ts_text::BUILTINS,
     crate::type_modifiers::BUILTINS,
     crate::type_name::BUILTINS,
+    crate::unicode::BUILTINS,
 ];
 
 static BY_NAME: LazyLock<FxHashMap<&'static str, ScalarFn>> =

@@ -8,7 +8,7 @@ use crate::tsvector::{Lexeme, TsVector};
 
 /// Where a part of a query matches.
 #[derive(Default)]
-struct Places {
+pub(crate) struct Places {
     /// The last position of each match, ascending.
     positions: Vec<i32>,
     /// It matches everywhere else.
@@ -17,22 +17,50 @@ struct Places {
     width: i32,
 }
 
-enum Found {
+impl Places {
+    /// Where one word stands.
+    pub(crate) fn of_word(mut positions: Vec<i32>) -> Places {
+        positions.sort_unstable();
+        positions.dedup();
+        Places { positions, ..Places::default() }
+    }
+}
+
+pub(crate) enum Found {
     No,
     Yes(Places),
     /// Positions would be needed and are not there.
     Maybe,
 }
 
-/// Whether the vector satisfies the query.
-pub(crate) fn matches(vector: &TsVector, node: &Node) -> bool {
+/// What the words of a query are looked for in.
+pub(crate) trait Document {
+    /// Whether a word is there at all.
+    fn has(&self, word: &QueryWord) -> bool;
+
+    /// Where it is.
+    fn find(&self, word: &QueryWord) -> Found;
+}
+
+impl Document for TsVector {
+    fn has(&self, word: &QueryWord) -> bool {
+        candidates(self, word).any(|lexeme| has_weight(lexeme, word))
+    }
+
+    fn find(&self, word: &QueryWord) -> Found {
+        find_word(self, word)
+    }
+}
+
+/// Whether the document satisfies the query.
+pub(crate) fn matches(document: &impl Document, node: &Node) -> bool {
     match node {
-        Node::Word(word) => candidates(vector, word).any(|lexeme| has_weight(lexeme, word)),
-        Node::Not(operand) => !matches(vector, operand),
-        Node::Join(Join::And, left, right) => matches(vector, left) && matches(vector, right),
-        Node::Join(Join::Or, left, right) => matches(vector, left) || matches(vector, right),
+        Node::Word(word) => document.has(word),
+        Node::Not(operand) => !matches(document, operand),
+        Node::Join(Join::And, left, right) => matches(document, left) && matches(document, right),
+        Node::Join(Join::Or, left, right) => matches(document, left) || matches(document, right),
         // What is uncertain for want of positions counts as no match.
-        Node::Join(Join::Phrase(_), ..) => matches!(find(vector, node), Found::Yes(_)),
+        Node::Join(Join::Phrase(_), ..) => matches!(find(document, node), Found::Yes(_)),
     }
 }
 
@@ -70,9 +98,7 @@ fn find_word(vector: &TsVector, word: &QueryWord) -> Found {
     if positions.is_empty() {
         return Found::No;
     }
-    positions.sort_unstable();
-    positions.dedup();
-    Found::Yes(Places { positions, ..Places::default() })
+    Found::Yes(Places::of_word(positions))
 }
 
 /// Which positions of two lists to keep.
@@ -126,10 +152,10 @@ fn places(positions: Vec<i32>, negated: bool, width: i32) -> Found {
     }
 }
 
-fn find(vector: &TsVector, node: &Node) -> Found {
+fn find(document: &impl Document, node: &Node) -> Found {
     match node {
-        Node::Word(word) => find_word(vector, word),
-        Node::Not(operand) => match find(vector, operand) {
+        Node::Word(word) => document.find(word),
+        Node::Not(operand) => match find(document, operand) {
             Found::No => Found::Yes(Places { negated: true, ..Places::default() }),
             Found::Yes(found) if !found.positions.is_empty() => {
                 Found::Yes(Places { negated: !found.negated, ..found })
@@ -137,7 +163,7 @@ fn find(vector: &TsVector, node: &Node) -> Found {
             Found::Yes(_) => Found::No,
             Found::Maybe => Found::Maybe,
         },
-        Node::Join(Join::Or, left, right) => match (find(vector, left), find(vector, right)) {
+        Node::Join(Join::Or, left, right) => match (find(document, left), find(document, right)) {
             (Found::No, Found::No) => Found::No,
             (Found::Maybe, _) | (_, Found::Maybe) => Found::Maybe,
             (left, right) => {
@@ -146,11 +172,11 @@ fn find(vector: &TsVector, node: &Node) -> Found {
             }
         },
         Node::Join(join, left, right) => {
-            let left = match find(vector, left) {
+            let left = match find(document, left) {
                 Found::No => return Found::No,
                 found => found,
             };
-            match (left, find(vector, right)) {
+            match (left, find(document, right)) {
                 (_, Found::No) => Found::No,
                 (Found::Yes(left), Found::Yes(right)) => both(&left, &right, *join),
                 _ => Found::Maybe,

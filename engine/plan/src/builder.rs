@@ -171,6 +171,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn computed_range(&mut self, exprs: Vec<Expr>) -> usize {
         let range = self.ranges.len();
         self.ranges.push(PlanRange {
+            sample: None,
             alias: Arc::from(""),
             column_names: Vec::new(),
             columns: exprs.iter().map(Expr::ty).collect(),
@@ -202,6 +203,7 @@ impl<'a> Builder<'a> {
                     let ty = link.ty;
                     let range = self.ranges.len();
                     self.ranges.push(PlanRange {
+                        sample: None,
                         alias: Arc::from(""),
                         column_names: Vec::new(),
                         columns: vec![ty],

@@ -252,6 +252,7 @@ impl Builder<'_> {
             column_names: entry.column_names.clone(),
             columns: entry.columns.clone(),
             kind,
+            sample: entry.sample.clone(),
         });
         self.local_index.push(local);
     }

@@ -1,7 +1,7 @@
 //! Range-table entries of a plan: what EXPLAIN and error messages need to know about them.
 
 use crate::subplan::SubPlanId;
-use redoubt_analyze::query::{ColumnType, Expr};
+use redoubt_analyze::query::{ColumnType, Expr, TableSample};
 use redoubt_functions::{Oid, TupleDesc};
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub struct PlanRange {
     pub columns: Vec<ColumnType>,
     /// What it is.
     pub kind: RangeKind,
+    /// TABLESAMPLE, of a table.
+    pub sample: Option<Box<TableSample>>,
 }
 
 /// What a range-table entry stands for once it is planned.

@@ -37,6 +37,7 @@ pub fn plan_row(exprs: &[Expr], desc: &TupleDesc, ctx: &PlannerContext<'_>) -> P
     let row = builder.new_slots(count);
     for range in 0..=ROW_RANGE {
         builder.ranges.push(PlanRange {
+            sample: None,
             alias: "".into(),
             column_names: desc.attrs.iter().map(|attr| attr.name.clone()).collect(),
             columns: (1..=count as i16).map(|attno| column_type(desc, attno)).collect(),

@@ -3,7 +3,7 @@
 use crate::node::{Filter, NodeId, SetCall};
 use crate::program::{Program, Value};
 use crate::slot::Slot;
-use redoubt_analyze::query::Expr;
+use redoubt_analyze::query::{Expr, SampleMethod};
 use redoubt_functions::{Datum, Oid};
 use std::sync::Arc;
 
@@ -29,6 +29,21 @@ pub struct ScanColumns {
 pub struct SeqScan {
     /// What is read.
     pub scan: ScanColumns,
+    /// TABLESAMPLE: which rows are passed over.
+    pub sample: Option<Sample>,
+}
+
+/// TABLESAMPLE of a scan.
+#[derive(Debug)]
+pub struct Sample {
+    /// How rows are chosen.
+    pub method: SampleMethod,
+    /// `float4`, from 0 to 100.
+    pub percent: Value,
+    /// REPEATABLE's seed, `float8`.
+    pub seed: Option<Value>,
+    /// Both for EXPLAIN.
+    pub exprs: Vec<Expr>,
 }
 
 /// One end of an index condition, or a search for NULLs.

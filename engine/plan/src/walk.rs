@@ -115,6 +115,9 @@ macro_rules! walkers {
                     RteKind::Cte { outer, .. } => outer.$iter().for_each(|column| $expr(column, depth, f)),
                     RteKind::Relation { .. } | RteKind::Join | RteKind::Excluded => {}
                 }
+                if let Some(sample) = entry.sample.$as_option() {
+                    sample.args.$iter().for_each(|arg| $expr(arg, depth, f));
+                }
             }
             for cte in query.ctes.$iter() {
                 $query($($r)+ cte.query, depth + 1, f);

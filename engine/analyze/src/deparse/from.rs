@@ -123,7 +123,8 @@ impl Printer<'_> {
         match &entry.kind {
             RteKind::Relation { relid, desc, .. } => {
                 let names = desc.attrs.iter().map(|attribute| attribute.name.clone()).collect();
-                self.print_relation(*relid, &name, &entry.column_names, names)
+                self.print_relation(*relid, &name, &entry.column_names, names)?;
+                entry.sample.as_ref().map_or(Ok(()), |sample| self.print_sample(sample))
             }
             RteKind::Subquery(_) if entry.perms_relid != 0 => {
                 // A view goes by its name, whatever its query is now.
@@ -183,6 +184,17 @@ impl Printer<'_> {
             self.ident(alias);
         }
         self.column_aliases(names, &own_names)
+    }
+
+    fn print_sample(&mut self, sample: &TableSample) -> PgResult<()> {
+        self.text(" TABLESAMPLE ");
+        self.text(sample.method.name());
+        for (word, arg) in [" (", " REPEATABLE ("].into_iter().zip(&sample.args) {
+            self.text(word);
+            self.expr(arg, false)?;
+            self.text(")");
+        }
+        Ok(())
     }
 
     /// Column names behind an alias, if they are not the columns' own. Dropped columns have none.

@@ -78,7 +78,11 @@ fn deliver(x: &mut Exec<'_>, function: &ScanFunction, value: Option<Datum>) -> P
     match value {
         Some(Datum::Record(record)) if function.composite => {
             check_row(x, function, &record)?;
-            let fields = record.fields.iter().zip(record.desc.attrs.iter()).filter(|(_, attr)| !attr.dropped);
+            // A named type's columns keep their places when one of them is dropped; a row that describes itself
+            // has what it shows.
+            let keeps_places = function.expected.is_empty();
+            let fields = record.fields.iter().zip(record.desc.attrs.iter());
+            let fields = fields.filter(|(_, attr)| keeps_places || !attr.dropped);
             for ((field, _), slot) in fields.zip(&function.columns) {
                 if let Some(slot) = slot {
                     x.set(*slot, field.clone());

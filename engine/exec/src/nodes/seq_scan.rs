@@ -2,6 +2,7 @@
 
 use crate::exec::Exec;
 use crate::node::Node;
+use crate::nodes::sample::Sampling;
 use crate::table::TableReader;
 use redoubt_access::{Direction, HeapScan};
 use redoubt_error::PgResult;
@@ -10,11 +11,13 @@ use redoubt_plan::{NodeId, NodeKind, SlotSet};
 pub(crate) struct SeqScanState {
     id: NodeId,
     open: Option<(TableReader, HeapScan)>,
+    /// TABLESAMPLE, once its arguments are known.
+    sampling: Option<Sampling>,
 }
 
 impl SeqScanState {
     pub(crate) fn new(id: NodeId) -> Self {
-        SeqScanState { id, open: None }
+        SeqScanState { id, open: None, sampling: None }
     }
 }
 
@@ -27,16 +30,22 @@ impl Node for SeqScanState {
             self.open = Some((reader, scan));
         }
         let (reader, scan) = self.open.as_mut().expect("just opened");
-        match scan.next(Direction::Forward)? {
-            Some((tid, tuple)) => {
-                reader.deliver(&node.scan, tid, tuple, &mut x.frame)?;
-                Ok(true)
+        if let Some(sample) = &node.sample {
+            if self.sampling.is_none() {
+                self.sampling = Some(Sampling::start(x, sample)?);
             }
-            None => Ok(false),
         }
+        while let Some((tid, tuple)) = scan.next(Direction::Forward)? {
+            if self.sampling.as_ref().is_none_or(|sampling| sampling.chooses(tid)) {
+                reader.deliver(&node.scan, tid, tuple, &mut x.frame)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn rescan(&mut self, _: &mut Exec<'_>, _: &SlotSet) -> PgResult<()> {
+        self.sampling = None;
         if let Some((_, scan)) = &mut self.open {
             scan.rewind();
         }

@@ -184,7 +184,10 @@ impl<'a> Explainer<'a> {
         Ok(match &node.kind {
             NodeKind::Result { .. } => plain("Result"),
             NodeKind::ProjectSet(_) => plain("ProjectSet"),
-            NodeKind::SeqScan(scan) => self.scan_title("Seq Scan", scan.scan.range)?,
+            NodeKind::SeqScan(scan) => {
+                let name = if scan.sample.is_some() { "Sample Scan" } else { "Seq Scan" };
+                self.scan_title(name, scan.scan.range)?
+            }
             NodeKind::IndexScan(scan) => {
                 let name = if scan.index_only { "Index Only Scan" } else { "Index Scan" };
                 let (_, on, mut words) = self.scan_title("", scan.scan.range)?;
@@ -380,6 +383,11 @@ fn each_program(kind: &NodeKind, f: &mut dyn FnMut(&Program)) {
                     }
                     _ => {}
                 }
+            }
+        }
+        NodeKind::SeqScan(node) => {
+            if let Some(sample) = &node.sample {
+                std::iter::once(&sample.percent).chain(&sample.seed).for_each(|value| f(&value.program));
             }
         }
         NodeKind::FunctionScan(node) => node.functions.iter().for_each(|function| match &function.call {

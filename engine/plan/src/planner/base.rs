@@ -33,6 +33,10 @@ impl LevelPlanner<'_, '_> {
             lateral,
             paths: Vec::new(),
         };
+        if let Some(mut sample) = self.builder.ranges[range].sample.take() {
+            sample.args.iter_mut().try_for_each(|arg| self.builder.fold(arg))?;
+            self.builder.ranges[range].sample = Some(sample);
+        }
         self.size_base(&mut base, local)?;
         self.bases.insert(range, base);
         Ok(())
@@ -128,6 +132,14 @@ impl LevelPlanner<'_, '_> {
                     let visible = f64::from(size.all_visible_pages.max(0)) / f64::from(size.pages);
                     base.all_visible_fraction = visible.min(1.0);
                 }
+                if let Some(sample) = &self.builder.ranges[base.range].sample {
+                    let fraction = sampled_fraction(sample);
+                    base.tuples = clamp_rows(base.tuples * fraction);
+                    if sample.method == SampleMethod::System {
+                        base.pages = clamp_rows(base.pages * fraction);
+                    }
+                    return Ok(());
+                }
                 base.indexes = self.builder.ctx.catalog.indexes(*relid)?;
             }
             BaseKind::Subquery(planned) => {
@@ -189,6 +201,10 @@ impl LevelPlanner<'_, '_> {
         match &base.kind {
             BaseKind::Table { .. } => {
                 self.add(&mut paths, self.seq_scan(range, clauses)?);
+                // A sample is of the table's blocks, not of what an index finds.
+                if self.builder.ranges[range].sample.is_some() {
+                    return Ok(paths);
+                }
                 self.add_index_paths(range, clauses, &mut paths)?;
                 self.add_bitmap_paths(range, clauses, &mut paths)?;
                 self.add_tid_path(range, clauses, &mut paths)?;
@@ -352,6 +368,15 @@ fn series_rows(args: &[Expr]) -> Option<f64> {
     (step != 0.0).then(|| ((stop - start + step) / step).floor())
 }
 
+/// The part of a table that a sample is expected to be; a tenth when that is not known before it runs.
+fn sampled_fraction(sample: &TableSample) -> f64 {
+    let percent = match &sample.args[0] {
+        Expr::Const { value: Datum::Float4(percent), .. } => f64::from(*percent),
+        _ => 10.0,
+    };
+    if (0.0..=100.0).contains(&percent) { percent / 100.0 } else { 0.1 }
+}
+
 /// A query without anything in it, left where one was taken out.
 pub(crate) fn empty_query() -> Query {
     Query {
@@ -376,5 +401,6 @@ pub(crate) fn empty_query() -> Query {
         row_marks: Vec::new(),
         ctes: Vec::new(),
         set_operation: None,
+        constraint_deps: Vec::new(),
     }
 }

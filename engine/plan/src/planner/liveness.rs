@@ -287,7 +287,14 @@ impl Pass<'_> {
         match kind {
             NodeKind::Result { once, .. } => self.filter(once, effect),
             NodeKind::ProjectSet(node) => node.calls.iter().for_each(|call| self.set_call(call, effect)),
-            NodeKind::SeqScan(node) => scan_writes(&node.scan, effect),
+            NodeKind::SeqScan(node) => {
+                scan_writes(&node.scan, effect);
+                for value in
+                    node.sample.iter().flat_map(|sample| std::iter::once(&sample.percent).chain(&sample.seed))
+                {
+                    self.value(value, effect);
+                }
+            }
             NodeKind::IndexScan(node) => {
                 scan_writes(&node.scan, effect);
                 self.program(&node.recheck.program, effect);

@@ -108,6 +108,7 @@ impl Builder<'_> {
         let range = self.ranges.len();
         let template = &self.ranges[like];
         self.ranges.push(PlanRange {
+            sample: None,
             alias: template.alias.clone(),
             column_names: template.column_names.clone(),
             columns: template.columns.clone(),

@@ -6,6 +6,26 @@ use super::inspect;
 use super::level::JoinTree;
 use crate::join::JoinType;
 use redoubt_analyze::query::*;
+use redoubt_analyze::visit;
+
+/// HAVING without GROUP BY and aggregates: one row of constants if the condition holds, whatever FROM has, which
+/// is therefore not looked at (`create_degenerate_grouping_paths` in PostgreSQL's planner.c).
+pub(crate) fn empty_having(query: &mut Query) {
+    if query.having.is_none() || !query.group_by.is_empty() || query.grouping_sets.is_some() {
+        return;
+    }
+    let grouped = |node: &Expr, depth: usize| match node {
+        Expr::Aggregate(aggregate) => aggregate.levels_up == depth,
+        Expr::Grouping { levels_up, .. } => *levels_up == depth,
+        _ => false,
+    };
+    let mut outputs = query.target_list.iter().map(|entry| &entry.expr).chain(&query.having);
+    if outputs.any(|expr| visit::any(expr, &mut |node, depth| grouped(node, depth))) {
+        return;
+    }
+    query.jointree = FromExpr { items: Vec::new(), quals: query.having.take() };
+    query.has_aggs = false;
+}
 
 /// FROM and WHERE as a tree, with conditions split into conjuncts.
 pub(crate) fn join_tree(from: FromExpr) -> JoinTree {

@@ -172,6 +172,7 @@ impl LevelPlanner<'_, '_> {
         let names: Vec<std::sync::Arc<str>> =
             query.target_list.iter().filter(|entry| !entry.junk).map(|entry| entry.name.clone()).collect();
         self.builder.ranges.push(PlanRange {
+            sample: None,
             alias: alias.into(),
             column_names: names.clone(),
             columns: columns.to_vec(),
@@ -191,6 +192,7 @@ impl LevelPlanner<'_, '_> {
             modified_columns: Vec::new(),
             perms_relid: 0,
             check_as_user: 0,
+            sample: None,
         });
         range
     }

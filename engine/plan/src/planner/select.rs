@@ -34,6 +34,7 @@ impl<'p, 'a> LevelPlanner<'p, 'a> {
     /// Plans a level that is no set operation.
     pub(crate) fn plan_select(&mut self) -> PgResult<PlannedLevel> {
         self.builder.fold_query(&mut self.query)?;
+        super::prepare::empty_having(&mut self.query);
         self.limit_fraction();
         let tree = self.prepare_tree()?;
         let paths = self.plan_from(tree)?;

@@ -162,6 +162,12 @@ fn query_of(statement: &ast::Statement) -> PgResult<DmlStatement> {
     let Some(dml) = statement.kind.as_dml() else {
         return refuse("COPY (SELECT INTO) is not supported");
     };
+    if let DmlStatement::Select(query) = &dml
+        && let ast::QueryBody::Select(select) = &query.body
+        && select.into.is_some()
+    {
+        return refuse("COPY (SELECT INTO) is not supported");
+    }
     let returns = match &dml {
         DmlStatement::Select(_) => true,
         DmlStatement::Insert(insert) => !insert.returning.is_empty(),

@@ -68,17 +68,19 @@ impl Session {
         if let Some(oid) = replaced {
             self.check_may_replace(&access, oid, &row, create.or_replace)?;
         }
+        let mut referenced = parameters.referenced;
+        referenced.extend(body.referenced);
+        ddl.create_function(&NewFunction { row: row.clone(), aggregate: None, referenced }, replaced)?;
         if language.oid == SQL_LANGUAGE && self.settings.bool(Parameter::CheckFunctionBodies) {
             let offset = options.body_begins;
+            // The body may call the function itself.
+            let access = Access::current(self)?;
             self.check_sql_body(&access, &row).map_err(|error| match offset {
                 Some(offset) => error.moved_by(offset),
                 None if error.fields().position.is_some() => error.in_internal_query(&*row.prosrc),
                 None => error,
             })?;
         }
-        let mut referenced = parameters.referenced;
-        referenced.extend(body.referenced);
-        ddl.create_function(&NewFunction { row, aggregate: None, referenced }, replaced)?;
         Ok(())
     }
 

@@ -36,6 +36,15 @@ impl Explainer<'_> {
                 self.filter(&mut list, node, prefix, stats)?;
             }
             NodeKind::SeqScan(scan) => {
+                if let Some(sample) = &scan.sample {
+                    let mut text = sample.method.name().to_owned();
+                    for (word, expr) in [" (", " REPEATABLE ("].into_iter().zip(&sample.exprs) {
+                        text += word;
+                        text += &self.printer().condition(std::slice::from_ref(expr), Prefix::ByPlan)?;
+                        text.push(')');
+                    }
+                    list.push(("Sampling", Property::Text(text)));
+                }
                 self.filter(&mut list, node, self.own_prefix(scan.scan.range), stats)?
             }
             NodeKind::FunctionScan(scan) => {

@@ -23,8 +23,9 @@ impl Builder<'_> {
         match &path.kind {
             PathKind::SeqScan { range, clauses } => {
                 let filter = self.clause_filter(clauses)?;
+                let sample = self.sample_of(*range)?;
                 let scan = self.scan_of(*range)?;
-                let id = self.node(NodeKind::SeqScan(SeqScan { scan }));
+                let id = self.node(NodeKind::SeqScan(SeqScan { scan, sample }));
                 self.node_mut(id).filter = filter;
                 Ok(id)
             }
@@ -82,6 +83,14 @@ impl Builder<'_> {
             RangeKind::Relation { relid, .. } => Ok(ScanColumns { range, relid, ..Default::default() }),
             _ => Err(PgError::internal("a table scan needs a table")),
         }
+    }
+
+    fn sample_of(&mut self, range: usize) -> PgResult<Option<Sample>> {
+        let Some(sample) = self.ranges[range].sample.clone() else { return Ok(None) };
+        let TableSample { method, args: exprs } = *sample;
+        let percent = self.compile(&exprs[0])?;
+        let seed = exprs.get(1).map(|seed| self.compile(seed)).transpose()?;
+        Ok(Some(Sample { method, percent, seed, exprs }))
     }
 
     /// Sets a filter that sees the node's columns. A whole-row column is computed by projection,
