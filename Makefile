@@ -54,11 +54,10 @@ sqlsmith: build
 	@tools/install-client
 	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-conformance --bin sqlsmith -- $(SMITH)
 
-comma := ,
 bench: build
 	@tools/install-client
-	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-bench -- \
-	    $(if $(QUICK),--quick --tpch 0.01,--kill-after-seconds 10,60,300 --tpch 0.1$(comma)1) $(if $(ONLY),--only $(ONLY)) $(BENCH)
+	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-bench -- $(if $(QUICK),--quick) \
+	    $(if $(ONLY),--only $(ONLY),$(if $(QUICK),--tpch 0.01,--kill-after-seconds 10,60,300 --tpch 0.1,1)) $(BENCH)
 
 # Without a seed: a range that takes a minute or two.
 SEEDS ?= 0..200

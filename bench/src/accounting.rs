@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// Kernel clock ticks in a second, as `/proc` counts (USER_HZ; 100 on every Linux that runs this).
 const TICKS_PER_SECOND: u64 = 100;
@@ -85,6 +87,33 @@ pub fn memory_kb(roots: &[u32]) -> u64 {
     own + shared
 }
 
+/// Bytes that have gone over the loopback device: what clients and servers said to each other, and servers among
+/// themselves, headers included.
+pub fn loopback_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    text.lines().find_map(|line| field(line.trim_start(), "lo:")).unwrap_or(0)
+}
+
+/// How often the block device below a path has been told to flush its cache, if the kernel counts that for it. Flushes
+/// that the kernel has put together count once.
+pub fn device_flushes(path: &Path) -> Option<u64> {
+    let device = fs::metadata(path).ok()?.dev();
+    // As makedev(3) puts them together.
+    let major = ((device >> 32) & 0xffff_f000) | ((device >> 8) & 0xfff);
+    let minor = ((device >> 12) & 0xffff_ff00) | (device & 0xff);
+    let mut place = fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+    // The whole disk counts for its partitions.
+    if place.join("partition").exists() {
+        place.pop();
+    }
+    parse_flushes(&fs::read_to_string(place.join("stat")).ok()?)
+}
+
+/// The sixteenth number of a block device's `stat`, which older kernels do not have.
+fn parse_flushes(stat: &str) -> Option<u64> {
+    stat.split_ascii_whitespace().nth(15)?.parse().ok()
+}
+
 /// The number behind a name at the beginning of a line.
 fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.split_ascii_whitespace().next()?.parse().ok())
@@ -115,6 +144,8 @@ mod tests {
         assert_eq!(field("rchar: 5\nwrite_bytes: 4096\n", "write_bytes:"), Some(4096));
         assert_eq!(field("RssAnon:\t  12 kB\n", "RssAnon:"), Some(12));
         assert_eq!(field("nothing\n", "RssAnon:"), None);
+        assert_eq!(parse_flushes(" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n"), Some(16));
+        assert_eq!(parse_flushes("1 2 3 4 5 6 7 8 9 10 11"), None);
         // This very process has used something.
         assert!(memory_kb(&[std::process::id()]) > 0);
         assert!(is_running(std::process::id()));

@@ -5,7 +5,20 @@ use std::fmt;
 /// Idle sessions of the cells that have some.
 const IDLE: u32 = 2000;
 
-/// One of pgbench's built-in loads.
+/// sysbench's loads, its own names for them.
+const SYSBENCH: [&str; 9] = [
+    "oltp_point_select",
+    "oltp_read_only",
+    "oltp_read_write",
+    "oltp_write_only",
+    "oltp_update_index",
+    "oltp_update_non_index",
+    "oltp_insert",
+    "oltp_delete",
+    "bulk_insert",
+];
+
+/// One of pgbench's built-in loads, or one of sysbench's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
     /// `tpcb-like`: five statements in a transaction.
@@ -14,6 +27,8 @@ pub enum Load {
     SimpleUpdate,
     /// `select-only` (`-S`).
     Select,
+    /// One of sysbench's scripts.
+    Sysbench(&'static str),
 }
 
 impl Load {
@@ -23,15 +38,17 @@ impl Load {
             Load::Tpcb => "tpcb",
             Load::SimpleUpdate => "simple-update",
             Load::Select => "select",
+            Load::Sysbench(script) => script,
         }
     }
 
-    /// pgbench's name of the script.
+    /// The program's own name of the script.
     pub fn script(self) -> &'static str {
         match self {
             Load::Tpcb => "tpcb-like",
             Load::SimpleUpdate => "simple-update",
             Load::Select => "select-only",
+            Load::Sysbench(script) => script,
         }
     }
 }
@@ -141,6 +158,12 @@ impl Plan {
                 cells.push(Cell { load, protocol: Protocol::Prepared, clients: 8, idle: IDLE });
             }
         }
+        let scripts: &[&'static str] = if self.quick { &["oltp_read_write"] } else { &SYSBENCH };
+        for script in scripts {
+            // Its driver prepares each statement once.
+            let load = Load::Sysbench(script);
+            cells.push(Cell { load, protocol: Protocol::Prepared, clients: 8, idle: 0 });
+        }
         let named = |cell: &Cell| {
             let name = format!("{cell}/");
             words.is_empty() || words.iter().any(|word| name.contains(&format!("{word}/")))
@@ -172,8 +195,9 @@ mod tests {
         check(false, &["simple-update/extended/1"], "simple-update/extended/1");
         check(true, &["pg-single", "select/simple/8"], "select/simple/8");
         check(false, &["select/prepared/8+2000idle"], "select/prepared/8+2000idle");
+        check(false, &["oltp_delete", "bulk_insert"], "oltp_delete/prepared/8 bulk_insert/prepared/8");
         check(true, &["nothing"], "");
-        assert_eq!(Plan::new(false, None, None, None, &[]).cells(&[]).len(), 38);
-        assert_eq!(Plan::new(true, None, None, None, &[]).cells(&["pg-single".into()]).len(), 8);
+        assert_eq!(Plan::new(false, None, None, None, &[]).cells(&[]).len(), 47);
+        assert_eq!(Plan::new(true, None, None, None, &[]).cells(&["pg-single".into()]).len(), 9);
     }
 }

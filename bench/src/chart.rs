@@ -20,10 +20,14 @@ pub fn all(results: &Results) -> Vec<Drawn> {
     let tps = |cell: &str, peer| results.ratio(cell, peer, PeerName::PgSingle, |m| m.tps);
     let cpu = |cell: &str, peer| results.spread(cell, peer, |m| m.cpu_us_per_transaction);
     let log = |cell: &str, peer| results.spread(cell, peer, |m| m.log_bytes_per_transaction);
+    let wire = |cell: &str, peer| results.spread(cell, peer, |m| m.wire_bytes_per_transaction);
+    let latency = |cell: &str, peer| results.spread(cell, peer, |m| m.latency_ms[2]);
     vec![
         ("tps", draw(results, "Throughput against PostgreSQL alone, in the same round", "x", 2, &tps)),
         ("cpu", draw(results, "Server processor time per transaction", "us", 0, &cpu)),
         ("log", draw(results, "Log per transaction, counted once", "B", 0, &log)),
+        ("wire", draw(results, "Bytes over the network per transaction, clients and copies", "B", 0, &wire)),
+        ("p99", draw(results, "Latency that 99 of 100 transactions do not exceed", "ms", 1, &latency)),
     ]
 }
 

@@ -18,10 +18,11 @@ mod recovery;
 mod redoubt;
 mod report;
 mod results;
+mod sysbench;
 mod tpch;
 mod tpch_queries;
 
-use cell::{Cell, Plan};
+use cell::{Cell, Load, Plan};
 use clap::Parser;
 use measurement::Measurement;
 use peer::{Peer, PeerName};
@@ -30,6 +31,7 @@ use results::Results;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+use sysbench::Sysbench;
 
 /// Redoubt beside PostgreSQL, in one run.
 #[derive(Parser, Debug)]
@@ -88,13 +90,15 @@ fn run(arguments: &Arguments) -> Result<u64, String> {
         &arguments.kill_after_seconds,
     );
     let names: Vec<PeerName> = PeerName::chosen(&arguments.only);
-    let cells: Vec<Cell> = plan.cells(&arguments.only);
+    let mut cells: Vec<Cell> = plan.cells(&arguments.only);
     if cells.is_empty() && plan.kill_after_seconds.is_empty() && arguments.tpch.is_empty() {
         return Err(format!("no cell is called {}", arguments.only.join(" or ")));
     }
     let suite = Suite::fetch()?;
     let mut results = Results::open(&arguments.results, &plan, &suite.version, arguments.fresh)?;
+    let sysbench = fetch_sysbench(&suite, &mut cells, &mut results)?;
     let home = Home::new()?;
+    let suite = postgres::reachable(suite, &home.0)?;
     let mut peers = Vec::new();
     for name in &names {
         eprintln!("starting {name}");
@@ -107,7 +111,7 @@ fn run(arguments: &Arguments) -> Result<u64, String> {
         let seconds = pgbench::load(&suite, peer, plan.scale)?;
         results.note_load(peer, seconds)?;
     }
-    measure_cells(&suite, &plan, &cells, &mut peers, &mut results)?;
+    measure_cells(&suite, sysbench.as_ref(), &plan, &cells, &mut peers, &mut results)?;
     for seconds in &plan.kill_after_seconds {
         for peer in &mut peers {
             if results
@@ -122,10 +126,7 @@ fn run(arguments: &Arguments) -> Result<u64, String> {
             results.note_recovery(peer.name, *seconds, ready)?;
         }
     }
-    for (at, scale_factor) in arguments.tpch.iter().enumerate() {
-        if at > 0 {
-            peers.iter().try_for_each(|peer| tpch::forget(&suite, peer))?;
-        }
+    for scale_factor in &arguments.tpch {
         tpch::run(&suite, &peers, *scale_factor, &mut results)?;
     }
     println!("{}\n{}", report::table(&results), report::tpch_table(&results));
@@ -134,29 +135,55 @@ fn run(arguments: &Arguments) -> Result<u64, String> {
     Ok(results.failed())
 }
 
+/// sysbench, if a cell is its own. Where it cannot be had those cells are skipped, and the results say so.
+fn fetch_sysbench(
+    suite: &Suite,
+    cells: &mut Vec<Cell>,
+    results: &mut Results,
+) -> Result<Option<Sysbench>, String> {
+    let is_its = |cell: &Cell| matches!(cell.load, Load::Sysbench(_));
+    if !cells.iter().any(is_its) {
+        return Ok(None);
+    }
+    match Sysbench::fetch(suite) {
+        Ok(sysbench) => Ok(Some(sysbench)),
+        Err(reason) => {
+            eprintln!("SKIPPED: sysbench: {reason}");
+            cells.retain(|cell| !is_its(cell));
+            results.note_skipped(&format!("sysbench: {reason}"))?;
+            Ok(None)
+        }
+    }
+}
+
 fn measure_cells(
     suite: &Suite,
+    sysbench: Option<&Sysbench>,
     plan: &Plan,
     cells: &[Cell],
     peers: &mut [Peer],
     results: &mut Results,
 ) -> Result<(), String> {
     let total = plan.rounds as usize * cells.len() * peers.len();
-    let (mut done, started) = (0, Instant::now());
+    let (mut done, mut measured_now, started) = (0, 0, Instant::now());
     for round in 0..plan.rounds {
         for cell in cells {
             for peer in peers.iter_mut() {
                 if !results.has(cell, round, peer.name) {
-                    let progress = report::progress(done, total, started.elapsed());
+                    let progress = report::progress(done, total, measured_now, started.elapsed());
                     eprint!("\r\x1b[K{progress}  round {} {cell} {}", round + 1, peer.name);
-                    let measured = Measurement::take(suite, peer, cell, plan.seconds)?;
+                    let measured = Measurement::take(suite, sysbench, peer, cell, plan.seconds)?;
+                    if let Some(trouble) = &measured.trouble {
+                        eprintln!("\r\x1b[K{cell} on {}: {trouble}", peer.name);
+                    }
                     results.note(cell, round, peer.name, measured)?;
+                    measured_now += 1;
                 }
                 done += 1;
             }
         }
     }
-    eprintln!("\r\x1b[K{}", report::progress(done, total, started.elapsed()));
+    eprintln!("\r\x1b[K{}", report::progress(done, total, measured_now, started.elapsed()));
     Ok(())
 }
 
@@ -166,6 +193,7 @@ struct Home(PathBuf);
 impl Home {
     fn new() -> Result<Home, String> {
         let path = redoubt_conformance::scratch_dir("bench");
+        remove_orphans(&path)?;
         open_to_all(&path)?;
         Ok(Home(path))
     }
@@ -177,6 +205,24 @@ impl Drop for Home {
             eprintln!("bench: {}: {error}", self.0.display());
         }
     }
+}
+
+/// Removes what benches have left that were killed: directories beside `own`, called the same but for the process id,
+/// which is nobody's now.
+fn remove_orphans(own: &Path) -> Result<(), String> {
+    let explain = |error: std::io::Error| format!("{}: {error}", own.display());
+    let Some(parent) = own.parent() else { return Ok(()) };
+    for entry in std::fs::read_dir(parent).map_err(explain)? {
+        let entry = entry.map_err(explain)?;
+        let name = entry.file_name();
+        let of = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("redoubt-bench-")?.split('-').next()?.parse().ok());
+        if of.is_some_and(|pid: u32| !accounting::is_running(pid)) {
+            std::fs::remove_dir_all(entry.path()).map_err(explain)?;
+        }
+    }
+    Ok(())
 }
 
 /// PostgreSQL may run as another user than the bench.

@@ -5,7 +5,7 @@ use crate::postgres::Postgres;
 use crate::redoubt::Redoubt;
 use redoubt_conformance::Suite;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A peer's name.
@@ -64,6 +64,8 @@ enum Server {
 pub struct Peer {
     /// Who it is.
     pub name: PeerName,
+    /// Where its data is.
+    pub home: PathBuf,
     server: Server,
 }
 
@@ -76,7 +78,7 @@ impl Peer {
             PeerName::Embedded => Server::Redoubt(Redoubt::start(home, false)?),
             PeerName::Processes => Server::Redoubt(Redoubt::start(home, true)?),
         };
-        let peer = Peer { name, server };
+        let peer = Peer { name, home: home.to_path_buf(), server };
         peer.wait_until_ready(suite)?;
         Ok(peer)
     }

@@ -2,23 +2,11 @@
 
 use crate::cell::Cell;
 use crate::figures::percentile;
+use crate::measurement::Run;
 use crate::peer::{Peer, output_of};
 use redoubt_conformance::Suite;
 use std::path::Path;
 use std::time::Instant;
-
-/// What a run of pgbench was.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Run {
-    /// Transactions that were carried out.
-    pub transactions: u64,
-    /// Transactions that failed.
-    pub failed: u64,
-    /// Transactions in a second, connecting not counted.
-    pub tps: f64,
-    /// Latencies: the median, and those that 95 and 99 of 100 transactions do not exceed, in milliseconds.
-    pub latency_ms: [f64; 3],
-}
 
 /// Fills the tables (`pgbench -i`); says how many seconds that took.
 pub fn load(suite: &Suite, peer: &Peer, scale: u32) -> Result<f64, String> {

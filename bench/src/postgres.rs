@@ -144,6 +144,17 @@ impl Postgres {
     }
 }
 
+/// The programs where those who run them can reach them: root's home, where they may have been unpacked, is closed to
+/// the user that the server runs as, so that it gets a copy.
+pub fn reachable(suite: Suite, home: &Path) -> Result<Suite, String> {
+    if !is_root() {
+        return Ok(suite);
+    }
+    let copy = home.join("suite");
+    output_of(Command::new("cp").arg("-R").arg(&suite.root).arg(&copy))?;
+    Ok(suite.at(copy))
+}
+
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)

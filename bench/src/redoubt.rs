@@ -1,12 +1,9 @@
 //! Redoubt as a peer: in one process, or in seven.
 
 use crate::processes::Owned;
-use redoubt_conformance::{redoubt_binary, unused_port};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use redoubt_conformance::{metrics, redoubt_binary, unused_port};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 /// A running cluster.
 pub struct Redoubt {
@@ -71,17 +68,6 @@ impl Redoubt {
 
     /// Bytes of redo made so far, counted once and not once a copy.
     pub fn redo_bytes(&self) -> Result<u64, String> {
-        let explain = |error: std::io::Error| format!("metrics: {error}");
-        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics_port)).map_err(explain)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(explain)?;
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            .map_err(explain)?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).map_err(explain)?;
-        let line = text.lines().find_map(|line| line.strip_prefix("redoubt_redo_bytes_total "));
-        line.and_then(|value| value.trim().parse::<f64>().ok())
-            .map(|bytes| bytes as u64)
-            .ok_or_else(|| "the metrics do not count redo bytes".to_string())
+        metrics(self.metrics_port, ["redoubt_redo_bytes_total"]).map(|[bytes]| bytes as u64)
     }
 }

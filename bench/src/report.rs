@@ -10,12 +10,13 @@ use std::time::Duration;
 /// Characters of the progress bar.
 const BAR: usize = 30;
 
-/// `[#####.....] 12 of 32, 3 min left`.
-pub fn progress(done: usize, total: usize, elapsed: Duration) -> String {
+/// `[#####.....] 12 of 32, 3 min left`: of what is done, `measured_now` has taken the time, and the rest is an
+/// interrupted run's.
+pub fn progress(done: usize, total: usize, measured_now: usize, elapsed: Duration) -> String {
     let filled = (BAR * done).checked_div(total).unwrap_or(BAR);
     let bar = format!("[{}{}]", "#".repeat(filled), ".".repeat(BAR - filled));
-    let left = if done == 0 { 0.0 } else { elapsed.as_secs_f64() / done as f64 * (total - done) as f64 };
-    if done == 0 || done == total {
+    let left = elapsed.as_secs_f64() / measured_now.max(1) as f64 * (total - done) as f64;
+    if measured_now == 0 || done == total {
         format!("{bar} {done} of {total}")
     } else {
         format!("{bar} {done} of {total}, {:.0} min left", (left / 60.0).ceil())
@@ -29,8 +30,20 @@ pub fn table(results: &Results) -> String {
     // Writing to a String cannot fail, here and below.
     let _written = writeln!(
         out,
-        "{:<26} {:<18} {:>9} {:>20} {:>20} {:>9} {:>9} {:>9} {:>9} {:>8}",
-        "cell", "peer", "tps", "x pg-single", "x pg-4-of-6", "p50 ms", "p99 ms", "cpu us", "log B", "MiB"
+        "{:<30} {:<18} {:>9} {:>20} {:>20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}",
+        "cell",
+        "peer",
+        "tps",
+        "x pg-single",
+        "x pg-4-of-6",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "cpu us",
+        "log B",
+        "wire B",
+        "flushes",
+        "MiB"
     );
     for cell in results.cells() {
         for peer in PeerName::ALL {
@@ -42,13 +55,17 @@ pub fn table(results: &Results) -> String {
             };
             let _written = writeln!(
                 out,
-                "{cell:<26} {peer:<18} {tps:>9.0} {:>20} {:>20} {:>9} {:>9} {:>9} {:>9} {:>8}",
+                "{cell:<30} {peer:<18} {tps:>9.0} {:>20} {:>20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}",
                 against(PeerName::PgSingle),
                 against(PeerName::PgQuorum),
                 shown(figure(|m| m.latency_ms[0]), 2),
+                shown(figure(|m| m.latency_ms[1]), 2),
                 shown(figure(|m| m.latency_ms[2]), 2),
                 shown(figure(|m| m.cpu_us_per_transaction), 0),
                 shown(figure(|m| m.log_bytes_per_transaction), 0),
+                shown(figure(|m| m.wire_bytes_per_transaction), 0),
+                // Not a number where it is not counted: no spread.
+                shown(figure(|m| m.flushes_per_transaction.unwrap_or(f64::NAN)), 3),
                 shown(figure(|m| m.peak_memory_kb as f64 / 1024.0), 0),
             );
         }
@@ -62,6 +79,12 @@ pub fn table(results: &Results) -> String {
     for (peer, after, ready) in results.recoveries() {
         let _written =
             writeln!(out, "ready after kill -9 at {after:>3} s of load  {peer:<18} {ready:>6.2} s");
+    }
+    for reason in results.skipped() {
+        let _written = writeln!(out, "SKIPPED: {reason}");
+    }
+    for (cell, peer, trouble) in results.troubles() {
+        let _written = writeln!(out, "{cell} on {peer}: {trouble}");
     }
     let _written = writeln!(out, "failed transactions: {}", results.failed());
     out
@@ -99,12 +122,14 @@ mod tests {
 
     #[test]
     fn bars() {
-        let check = |done, total, seconds, expect: &str| {
-            assert_eq!(progress(done, total, Duration::from_secs(seconds)), expect);
+        let check = |done, total, now, seconds, expect: &str| {
+            assert_eq!(progress(done, total, now, Duration::from_secs(seconds)), expect);
         };
-        check(0, 4, 0, "[..............................] 0 of 4");
-        check(2, 4, 120, "[###############...............] 2 of 4, 2 min left");
-        check(4, 4, 240, "[##############################] 4 of 4");
-        check(0, 0, 0, "[##############################] 0 of 0");
+        check(0, 4, 0, 0, "[..............................] 0 of 4");
+        check(2, 4, 2, 120, "[###############...............] 2 of 4, 2 min left");
+        check(2, 4, 1, 120, "[###############...............] 2 of 4, 4 min left");
+        check(2, 4, 0, 0, "[###############...............] 2 of 4");
+        check(4, 4, 4, 240, "[##############################] 4 of 4");
+        check(0, 0, 0, 0, "[##############################] 0 of 0");
     }
 }

@@ -28,6 +28,9 @@ struct Content {
     /// By scale factor: TPC-H's queries.
     #[serde(default)]
     tpch: Vec<(f64, Vec<Answered>)>,
+    /// What could not be run here, and why.
+    #[serde(default)]
+    skipped: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,6 +124,29 @@ impl Results {
         &self.content.recoveries
     }
 
+    /// Keeps that something could not be run, and why.
+    pub fn note_skipped(&mut self, what: &str) -> Result<(), String> {
+        if !self.content.skipped.iter().any(|known| known == what) {
+            self.content.skipped.push(what.to_string());
+        }
+        self.save()
+    }
+
+    /// What could not be run, and why.
+    pub fn skipped(&self) -> &[String] {
+        &self.content.skipped
+    }
+
+    /// Runs that came to no end: cell, peer and why.
+    pub fn troubles(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let of = |round: &'_ Round| round.measured.trouble.is_some();
+        self.content
+            .rounds
+            .iter()
+            .filter(move |round| of(round))
+            .map(|round| (&*round.cell, &*round.peer, round.measured.trouble.as_deref().unwrap_or_default()))
+    }
+
     /// The cells there are measurements of, in the order in which they were first run.
     pub fn cells(&self) -> Vec<String> {
         let mut cells: Vec<String> = Vec::new();
@@ -169,6 +195,14 @@ impl Results {
         all.retain(|old| !answered.iter().any(|new| new.query == old.query));
         all.extend(answered);
         self.save()
+    }
+
+    /// Whether it is known how a query went on all of these peers.
+    pub fn has_answers(&self, scale_factor: f64, query: u32, peers: &[Peer]) -> bool {
+        let known = self.content.tpch.iter().find(|(factor, _)| *factor == scale_factor);
+        peers.iter().all(|peer| {
+            known.is_some_and(|(_, all)| all.iter().any(|a| a.query == query && a.peer == peer.name.as_str()))
+        })
     }
 
     /// TPC-H's queries by scale factor.

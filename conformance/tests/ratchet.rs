@@ -2,8 +2,9 @@
 //! `conformance/passing/` lists are run again. Without a network, and with no suite fetched before,
 //! the test says SKIPPED and why.
 
-use redoubt_conformance::{FileRun, Run, Suite, Target, redoubt_binary, scratch_dir, unused_port};
-use std::io::Write;
+use redoubt_conformance::{
+    FileRun, Run, Suite, Target, redoubt_binary, say_skipped, scratch_dir, unused_port,
+};
 use std::path::Path;
 
 fn listed(name: &str) -> Vec<String> {
@@ -29,22 +30,12 @@ fn fault(run: &FileRun) -> Option<String> {
     Some(format!("{} {what}", run.name))
 }
 
-/// Tells the terminal (the test harness swallows what a passing test prints) and the summary of
-/// `make test`.
-fn say_skipped(line: &str) {
-    std::io::stderr().write_all(line.as_bytes()).expect("standard error is open");
-    if let Some(path) = std::env::var_os("REDOUBT_SKIPPED") {
-        let summary = std::fs::OpenOptions::new().append(true).create(true).open(&path);
-        summary.and_then(|mut file| file.write_all(line.as_bytes())).expect("the summary can be written");
-    }
-}
-
 #[test]
 fn what_passed_passes() {
     let suite = match Suite::fetch() {
         Ok(suite) => suite,
         Err(reason) => {
-            say_skipped(&format!("SKIPPED: the ratchet of PostgreSQL's suites: {reason}\n"));
+            say_skipped("the ratchet of PostgreSQL's suites", &reason);
             return;
         }
     };

@@ -15,6 +15,7 @@ mod startup;
 mod tls;
 
 pub use door::{Door, Rules};
+pub use encode::{Drain, Output};
 pub use hba::{DEFAULT_FILE as DEFAULT_HBA_FILE, HbaRules, Method, Origin};
 pub use listener::Listeners;
 pub use tls::Tls;

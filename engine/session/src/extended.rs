@@ -78,6 +78,7 @@ impl Session {
     }
 
     fn prepare(&mut self, name: &str, text: &str, types: &[Oid]) -> PgResult<()> {
+        self.facts.instance.measures.parsing();
         let mut statements = redoubt_sql::parse(text)?;
         if statements.len() > 1 {
             let message = "cannot insert multiple commands into a prepared statement";

@@ -13,6 +13,8 @@ pub(crate) struct Measures {
     rollbacks: Counter,
     commit_wait: Histogram,
     statements: [Counter; KINDS.len()],
+    parses: Counter,
+    plans: Counter,
 }
 
 impl Measures {
@@ -20,6 +22,11 @@ impl Measures {
         describe_counter!("redoubt_commits_total", "Transactions committed.");
         describe_counter!("redoubt_rollbacks_total", "Transactions rolled back.");
         describe_counter!("redoubt_statements_total", "Statements completed, by kind.");
+        describe_counter!(
+            "redoubt_parses_total",
+            "Statements' texts parsed; a plan that is used again needs none."
+        );
+        describe_counter!("redoubt_plans_total", "Statements planned; a plan that is used again is not.");
         describe_histogram!(
             "redoubt_commit_wait_seconds",
             "Time from a commit until a write quorum had it, where somebody waited."
@@ -29,6 +36,8 @@ impl Measures {
             rollbacks: counter!("redoubt_rollbacks_total"),
             commit_wait: histogram!("redoubt_commit_wait_seconds"),
             statements: KINDS.map(|kind| counter!("redoubt_statements_total", "kind" => kind.to_lowercase())),
+            parses: counter!("redoubt_parses_total"),
+            plans: counter!("redoubt_plans_total"),
         }
     }
 
@@ -42,6 +51,16 @@ impl Measures {
 
     pub(crate) fn waited(&self, time: Duration) {
         self.commit_wait.record(time);
+    }
+
+    /// A statement's text is about to be parsed.
+    pub(crate) fn parsing(&self) {
+        self.parses.increment(1);
+    }
+
+    /// A statement is about to be planned.
+    pub(crate) fn planning(&self) {
+        self.plans.increment(1);
     }
 
     /// A statement has been completed with this tag.

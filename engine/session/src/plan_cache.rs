@@ -203,6 +203,7 @@ impl Session {
 
     /// Plans the normalised statement. Whatever is wrong with it, the statement as it stands will say better.
     fn plan_lifted(&self, text: &str, literals: &[Lifted]) -> Option<Planned> {
+        self.facts.instance.measures.parsing();
         let statements = redoubt_sql::parse(text).ok()?;
         let [statement] = &statements[..] else { return None };
         let statement = statement.kind.as_dml()?;

@@ -91,6 +91,7 @@ impl Session {
         params: &Params,
         fraction: f64,
     ) -> PgResult<Planned> {
+        self.facts.instance.measures.planning();
         let env = access.env();
         let context = AnalyzeContext {
             catalog: access.catalog(),

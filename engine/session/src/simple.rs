@@ -59,6 +59,7 @@ impl Session {
             self.complete(&tag, client);
             return Ok(());
         }
+        self.facts.instance.measures.parsing();
         let statements = redoubt_sql::parse(text)?;
         if statements.is_empty() {
             // An empty query does nothing, but in a failed block it is accepted all the same.
