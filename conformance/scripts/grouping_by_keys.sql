@@ -37,3 +37,8 @@ CREATE FUNCTION first_of(anyarray) RETURNS anyelement LANGUAGE sql AS 'SELECT $1
 SELECT first_of(most_common_vals) FROM pg_stats;
 COPY (SELECT 1 INTO t) TO stdout;
 DROP TABLE articles, defaults, sayings CASCADE;
+-- NULLIF of rows has the rows' type.
+CREATE TYPE pair AS (a int, b text);
+SELECT pg_typeof(NULLIF(ROW(1, 'x')::pair, NULL::pair)), coalesce(NULLIF(ROW(1, 'x')::pair, ROW(1, 'x')::pair), ROW(2, 'y')::pair);
+SELECT r::pair FROM (SELECT ROW(1, 'x') AS r OFFSET 0) s;
+DROP TYPE pair;

@@ -44,6 +44,9 @@ pub struct Run {
     target: Target,
     proxy: Proxy,
     database: String,
+    /// What the run's first database was to be called, and how many came after it.
+    first_database: String,
+    databases: usize,
     /// pg_regress's output directory.
     output: PathBuf,
     /// Set-up statements that the server refused.
@@ -52,13 +55,28 @@ pub struct Run {
 
 impl Run {
     /// Starts a fresh server and sets the database up as pg_regress would.
-    pub fn start(suite: &Suite, mut target: Target, output: PathBuf, database: &str) -> Result<Run, String> {
+    pub fn start(
+        suite: &Suite,
+        mut target: Target,
+        output: PathBuf,
+        first_database: &str,
+    ) -> Result<Run, String> {
         open_directory(&output)?;
         open_directory(&output.join("results"))?;
         target.start_fresh()?;
-        let (database, refused) = target.set_up(database);
+        let (database, refused) = target.set_up(first_database);
         let proxy = Proxy::start(target.port, HANG_LIMIT).map_err(|error| format!("the proxy: {error}"))?;
-        Ok(Run { suite: suite.clone(), target, proxy, database, output, refused })
+        let first_database = first_database.to_string();
+        Ok(Run {
+            suite: suite.clone(),
+            target,
+            proxy,
+            database,
+            first_database,
+            databases: 0,
+            output,
+            refused,
+        })
     }
 
     /// Runs one file of the regression suite.
@@ -74,7 +92,22 @@ impl Run {
         command.arg(format!("--inputdir={}", shown(&self.suite.isolation())));
         // Seconds after which the tester calls a step stuck: beyond our own limit.
         command.env("PGISOLATIONTIMEOUT", (HANG_LIMIT.as_secs() + 10).to_string());
-        self.one(command, name)
+        let run = self.one(command, name)?;
+        if !run.passed {
+            self.leave_database()?;
+        }
+        Ok(run)
+    }
+
+    /// A spec that fails while it is set up is not torn down: what it has left is none of the next one's business.
+    fn leave_database(&mut self) -> Result<(), String> {
+        if !self.target.is_alive() {
+            self.revive()?;
+        }
+        self.databases += 1;
+        let wanted = format!("{}_{}", self.first_database, self.databases);
+        (self.database, _) = self.target.set_up(&wanted);
+        Ok(())
     }
 
     fn one(&mut self, mut command: Command, name: &str) -> Result<FileRun, String> {
@@ -126,6 +159,11 @@ impl Run {
             self.target.kill();
         }
         Ok(self.proxy.take())
+    }
+
+    /// Runs statements in the run's database, unrecorded.
+    pub fn sql(&self, sql: &str) -> Result<String, String> {
+        self.target.sql(&self.database, sql)
     }
 
     /// The server's port and database, for clients that are not recorded.

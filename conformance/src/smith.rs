@@ -21,6 +21,8 @@ pub struct Smith {
     home: PathBuf,
     postgres: Run,
     redoubt: Run,
+    /// Tables and views of PostgreSQL's that Redoubt has not got.
+    pub left_out: Vec<String>,
 }
 
 /// What became of one query.
@@ -74,7 +76,8 @@ impl Smith {
         let postgres = start(target, "postgres", &copy)?;
         let target = Target::redoubt(&copy, redoubt_binary(), home.join("redoubt"), unused_port());
         let redoubt = start(target, "redoubt", &copy)?;
-        Ok(Smith { suite: copy, program, home, postgres, redoubt })
+        let left_out = leave_out(&postgres, &redoubt)?;
+        Ok(Smith { suite: copy, program, home, postgres, redoubt, left_out })
     }
 
     /// The queries that sqlsmith makes of a seed.
@@ -108,6 +111,35 @@ impl Smith {
         }
         Ok(score)
     }
+}
+
+/// Drops what Redoubt has not got from PostgreSQL's database, and names it: every query would name some of it, and
+/// say nothing but that it is missing. The view that sqlsmith itself reads stays.
+fn leave_out(postgres: &Run, redoubt: &Run) -> Result<Vec<String>, String> {
+    let relations = |run: &Run| -> Result<Vec<String>, String> {
+        let list = "SELECT relkind::text || ' ' || relnamespace::regnamespace || '.' || quote_ident(relname)
+            FROM pg_class WHERE relkind IN ('r', 'v', 'm') AND relnamespace <> 'pg_toast'::regnamespace ORDER BY 1";
+        Ok(run.sql(list)?.lines().map(str::to_string).collect())
+    };
+    let (theirs, ours) = (relations(postgres)?, relations(redoubt)?);
+    let mut left_out = Vec::new();
+    for relation in theirs.iter().filter(|relation| !ours.contains(relation)) {
+        let (kind, name) = relation.split_once(' ').unwrap_or_default();
+        if name == "information_schema.tables" {
+            continue;
+        }
+        let kind = match kind {
+            "v" => "VIEW",
+            "m" => "MATERIALIZED VIEW",
+            _ => "TABLE",
+        };
+        // It may have gone with another one.
+        postgres.sql(&format!(
+            "SET client_min_messages = error; SET allow_system_table_mods = on; DROP {kind} IF EXISTS {name} CASCADE"
+        ))?;
+        left_out.push(name.to_string());
+    }
+    Ok(left_out)
 }
 
 /// Asks one server, each query in a transaction that is rolled back, with sqlsmith's own limit of a second.

@@ -35,6 +35,7 @@ fn run() -> Result<bool, String> {
     }
     let suite = Suite::fetch()?;
     let mut smith = Smith::start(&suite)?;
+    println!("Relations that Redoubt has not got and no query names: {}", smith.left_out.join(" "));
     let mut all = SmithScore::default();
     for seed in &seeds {
         let queries = smith.queries(*seed, queries)?;
@@ -45,6 +46,7 @@ fn run() -> Result<bool, String> {
     println!("\n{}", all.table());
     let mut json = all.json();
     json["seeds"] = seeds.into();
+    json["relations_left_out"] = smith.left_out.into();
     let text = serde_json::to_string_pretty(&json).map_err(|error| error.to_string())?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sqlsmith.json");
     std::fs::write(&path, text + "\n").map_err(|error| format!("{}: {error}", path.display()))?;

@@ -220,6 +220,12 @@ impl Analyzer<'_> {
                 arg
             });
         }
+        // What is known of a row's type stays known.
+        if matches!(target, types::RECORD | types::RECORD_ARRAY)
+            && self.is_record_compatible(source.type_oid, target)?
+        {
+            return Ok(expr);
+        }
         let base = self.catalog.base_type(target, -1)?.0;
         let coerced = match self.find_pathway(target, source.type_oid, context)? {
             Pathway::Relabel => self.relabel(expr, base, explicit)?,
@@ -231,7 +237,7 @@ impl Analyzer<'_> {
             Pathway::None => {
                 // An explicit cast is pointed at itself, by whoever knows where it stands.
                 let at = if explicit { None } else { position };
-                return self.coerce_record(expr, target, context, explicit, at);
+                return self.coerce_record(expr, target, context, at);
             }
         };
         self.wrap_domain(coerced, target, context, explicit, position)
@@ -359,14 +365,14 @@ impl Analyzer<'_> {
         expr: Expr,
         target: Oid,
         context: Coercion,
-        explicit: bool,
         position: Option<usize>,
     ) -> PgResult<Expr> {
         let source = expr.ty().type_oid;
-        if matches!(target, types::RECORD | types::RECORD_ARRAY) {
-            return self.relabel(expr, target, explicit);
-        }
         let Expr::Row { fields, .. } = expr else {
+            if source == types::RECORD {
+                let message = format!("cannot cast type record to {}", self.type_name(target)?);
+                return Err(PgError::new(code::CANNOT_COERCE, message).at(position));
+            }
             return Err(PgError::internal(format!(
                 "failed to find conversion function from {} to {}",
                 self.type_name(source)?,

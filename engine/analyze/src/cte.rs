@@ -289,7 +289,8 @@ impl Analyzer<'_> {
                 (self.levels[at].ctes.len(), names, columns, true)
             }
         };
-        let kind = RteKind::Cte { name: name.name.clone(), levels_up: up, index, self_reference, outer: Vec::new() };
+        let kind =
+            RteKind::Cte { name: name.name.clone(), levels_up: up, index, self_reference, outer: Vec::new() };
         self.add_entry(kind, &name.name, names, columns, alias).map(Some)
     }
 

@@ -12,7 +12,7 @@ mod sample;
 pub(crate) use automatic::Autovacuum;
 pub(crate) use counters::{Changes, Counted, TableCounters};
 
-use crate::access::Access;
+use crate::access::{Access, PG_CATALOG};
 use crate::client::Client;
 use crate::options::option_boolean;
 use crate::session::Session;
@@ -43,8 +43,6 @@ struct Target {
     relid: Oid,
     name: Arc<str>,
     columns: Vec<i16>,
-    /// It was named, so that what keeps it from being looked after is worth a warning.
-    named: bool,
 }
 
 impl Session {
@@ -59,7 +57,8 @@ impl Session {
             return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message));
         }
         self.ensure_transaction()?;
-        let targets = self.vacuum_targets(&statement.relations)?;
+        let targets =
+            self.vacuum_targets(&statement.relations, if options.vacuum { "vacuum" } else { "analyze" })?;
         if options.vacuum {
             // The transaction that found the tables must not hold their dead rows back.
             self.commit(client)?;
@@ -81,8 +80,30 @@ impl Session {
         Ok(())
     }
 
-    /// The tables that were named, or all there are.
-    fn vacuum_targets(&self, named: &[VacuumRelation]) -> PgResult<Vec<Target>> {
+    /// Whether the user may do this to a table; a warning says that it is passed over (`vacuum_is_permitted_for_relation`).
+    fn may_maintain(&self, access: &Access<'_>, class: &PgClass, verb: &str) -> PgResult<bool> {
+        let (catalog, user) = (access.catalog(), self.facts.user_oid);
+        if self.facts.superuser || catalog.has_privileges_of(user, class.relowner)? {
+            return Ok(true);
+        }
+        let database = catalog.database_by_oid(self.facts.database)?;
+        if let Some(row) = database.filter(|_| !class.relisshared)
+            && catalog.has_privileges_of(user, row.datdba)?
+        {
+            return Ok(true);
+        }
+        let who = match class.relisshared {
+            true => "superuser",
+            false if class.relnamespace == PG_CATALOG => "superuser or database owner",
+            false => "table or database owner",
+        };
+        let message = format!("skipping \"{}\" --- only {who} can {verb} it", class.relname);
+        self.warn(code::WARNING, message);
+        Ok(false)
+    }
+
+    /// The tables that were named, or all there are, less those that the user has no business with.
+    fn vacuum_targets(&self, named: &[VacuumRelation], verb: &str) -> PgResult<Vec<Target>> {
         let access = Access::current(self)?;
         let catalog = access.catalog();
         if named.is_empty() {
@@ -94,17 +115,25 @@ impl Session {
                     && (class.relpersistence != 't' || own == Some(class.relnamespace))
             });
             classes.sort_by_key(|class| class.oid);
+            let mut permitted = Vec::with_capacity(classes.len());
+            for class in classes {
+                if self.may_maintain(&access, &class, verb)? {
+                    permitted.push(class);
+                }
+            }
             let target = |class: PgClass| Target {
                 relid: class.oid,
                 name: class.relname.clone(),
                 columns: Vec::new(),
-                named: false,
             };
-            return Ok(classes.into_iter().map(target).collect());
+            return Ok(permitted.into_iter().map(target).collect());
         }
         let mut targets = Vec::with_capacity(named.len());
         for one in named {
             let relation = access.relation_named(&one.name)?;
+            if !self.may_maintain(&access, &relation.class, verb)? {
+                continue;
+            }
             let mut columns: Vec<i16> = Vec::with_capacity(one.columns.len());
             for column in &one.columns {
                 let index =
@@ -125,7 +154,7 @@ impl Session {
                 }
                 columns.push(attno);
             }
-            targets.push(Target { relid: relation.oid, name: relation.name.clone(), columns, named: true });
+            targets.push(Target { relid: relation.oid, name: relation.name.clone(), columns });
         }
         Ok(targets)
     }
@@ -144,11 +173,8 @@ impl Session {
         }
         let access = Access::current(self)?;
         let Some(relation) = access.catalog().relation_by_oid(target.relid)? else { return Ok(None) };
-        if !self.facts.superuser && relation.owner != self.facts.user_oid {
-            if target.named {
-                let message = format!("permission denied to {verb} \"{}\", skipping it", relation.name);
-                self.warn(code::INSUFFICIENT_PRIVILEGE, message);
-            }
+        // The owner may have changed while the lock was waited for.
+        if !self.may_maintain(&access, &relation.class, verb)? {
             return Ok(None);
         }
         if !matches!(relation.kind, 'r' | 'm') {

@@ -6,6 +6,7 @@ use super::move_object::owned_sequences;
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_catalog::Relation;
+use redoubt_catalog::acl::Privileges;
 use redoubt_catalog::ddl::Ddl;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Oid;
@@ -24,6 +25,9 @@ impl Session {
         self.ensure_transaction()?;
         let mut tables: Vec<Arc<Relation>> = Vec::with_capacity(relations.len());
         for relation in relations {
+            // Whoever may not empty a table does not wait for it either.
+            let access = Access::current(self)?;
+            self.check_may_truncate(&access, &*access.relation_named(&relation.name)?)?;
             let table = self.lock_existing(&relation.name, LockMode::AccessExclusive)?;
             if tables.iter().any(|known| known.oid == table.oid) {
                 continue;
@@ -57,7 +61,7 @@ impl Session {
         Ok(())
     }
 
-    fn check_truncatable(&self, table: &Relation) -> PgResult<()> {
+    fn check_may_truncate(&self, access: &Access<'_>, table: &Relation) -> PgResult<()> {
         match table.kind {
             'r' => {}
             'p' => return Err(PgError::unsupported("TRUNCATE of partitioned tables")),
@@ -67,12 +71,22 @@ impl Session {
             }
         }
         check_not_system(table)?;
+        let catalog = access.catalog();
+        let held = catalog.privileges_on_relation(self.facts.user_oid, table)?;
+        if !self.facts.superuser && held.intersection(Privileges::TRUNCATE).is_empty() {
+            let message = format!("permission denied for table {}", table.name);
+            return Err(PgError::new(code::INSUFFICIENT_PRIVILEGE, message));
+        }
+        Ok(())
+    }
+
+    fn check_truncatable(&self, table: &Relation) -> PgResult<()> {
         let access = Access::current(self)?;
+        self.check_may_truncate(&access, table)?;
         if table.persistence == 't' && access.own_temporary_schema() != Some(table.namespace) {
             let message = "cannot truncate temporary tables of other sessions";
             return Err(PgError::new(code::FEATURE_NOT_SUPPORTED, message));
         }
-        self.check_owner(&access, table)?;
         self.check_not_in_use(table, "TRUNCATE")
     }
 

@@ -152,8 +152,7 @@ impl Session {
     }
 
     fn look_after_table(&mut self, relation: &Relation, vacuum: bool, analyze: bool) -> PgResult<()> {
-        let target =
-            Target { relid: relation.oid, name: relation.name.clone(), columns: Vec::new(), named: false };
+        let target = Target { relid: relation.oid, name: relation.name.clone(), columns: Vec::new() };
         let options = Options {
             vacuum,
             analyze,
