@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/redoubt/target
 
 BIN := $(CARGO_TARGET_DIR)/checked/redoubt
 
-.PHONY: help run test check build conformance sqlsmith sim bench
+.PHONY: help run test check build conformance sqlsmith differential sim bench
 
 help:
 	@echo "make run            build, start on 127.0.0.1:$(PORT) with data in $(DATA)  (PORT=, DATA=)"
@@ -18,6 +18,7 @@ help:
 	@echo "make check          the quick one: format, clippy, unit tests, tidy"
 	@echo "make conformance    PostgreSQL's own suites against Redoubt, with a score  (FILE=int4 shows one file, ACCEPT=1)"
 	@echo "make sqlsmith       random queries against PostgreSQL and Redoubt: 5,000 of each of three seeds  (SMITH=\"--queries=100 7\")"
+	@echo "make differential   random queries whose answers have to be PostgreSQL's  (SEEDS=a..b, QUERIES=n of each)"
 	@echo "make bench          side by side with PostgreSQL, in one run  (QUICK=1, ONLY=tpcb/simple/8,pg-single)"
 	@echo "make sim            the storage tier under simulated faults: SEED=n with its trace, SEEDS=a..b counted"
 	@echo "make build          the binary alone: $(BIN)"
@@ -49,6 +50,11 @@ conformance: build
 	@tools/install-client
 	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-conformance --bin conformance -- \
 	    $(if $(ACCEPT),--accept) $(FILE)
+
+differential: build
+	@tools/install-client
+	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-conformance --bin differential -- \
+	    $(if $(filter-out file,$(origin SEEDS)),--seeds $(SEEDS)) $(if $(QUERIES),--queries $(QUERIES))
 
 sqlsmith: build
 	@tools/install-client

@@ -26,3 +26,10 @@ drop view bv;
 drop view plainv;
 drop table o;
 drop role plain;
+-- What drivers switch off before they ask the catalogs, and limits that nothing here reaches.
+SET jit = off;
+SELECT current_setting('jit'), set_config('jit', 'off', false);
+SET max_parallel_workers_per_gather = 0;
+SHOW max_parallel_workers_per_gather;
+SET geqo TO false;
+SET session_replication_role = origin;

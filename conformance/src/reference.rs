@@ -98,7 +98,7 @@ impl Reference {
 }
 
 /// The suite where PostgreSQL can read it, which may run as another user than we do, one that cannot see our home.
-pub(crate) fn readable_copy(suite: &Suite, home: &Path) -> Result<Suite, String> {
+pub fn readable_copy(suite: &Suite, home: &Path) -> Result<Suite, String> {
     run(Command::new("chmod").arg("755").arg(home))?;
     run(Command::new("cp").arg("-R").arg(&suite.root).arg(home.join("suite")))?;
     Ok(suite.at(home.join("suite")))

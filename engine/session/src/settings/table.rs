@@ -100,6 +100,7 @@ const CONNECTION: &str = "Connections and Authentication / Connection Settings";
 const AUTHENTICATION: &str = "Connections and Authentication / Authentication";
 const SSL: &str = "Connections and Authentication / SSL";
 const FILES: &str = "File Locations";
+const PARALLEL: &str = "Resource Usage / Asynchronous Behavior";
 
 macro_rules! parameters {
     ($($id:ident $name:literal $kind:expr, $default:literal, $context:ident, $report:literal, $category:expr, $description:literal;)*) => {
@@ -196,6 +197,12 @@ parameters! {
     WorkMem "work_mem" Kind::Int(64, MAX_INT, Unit::KB), "4096", User, false, "Resource Usage / Memory", "Memory of one sort or hash before it spills.";
     QuoteAllIdentifiers "quote_all_identifiers" Kind::Bool, "off", User, false, COMPATIBILITY, "Quotes every identifier in generated SQL.";
     XmlOption "xmloption" Kind::Only(&["content"]), "content", User, false, BEHAVIOR, "How XML text is read; XML is not built.";
+    Jit "jit" Kind::Only(&["off"]), "off", User, false, PLANNING, "Compiles expressions to machine code; there is no compiler.";
+    Geqo "geqo" Kind::Only(&["off"]), "off", User, false, "Query Tuning / Genetic Query Optimizer", "Plans large joins by a genetic search; every join is searched in full up to join_collapse_limit.";
+    MaxParallelWorkers "max_parallel_workers" Kind::Int(0, 1024, Unit::None), "8", User, false, PARALLEL, "Most parallel workers at once; a statement takes none yet.";
+    MaxParallelWorkersPerGather "max_parallel_workers_per_gather" Kind::Int(0, 1024, Unit::None), "2", User, false, PARALLEL, "Most parallel workers of a plan node; a statement takes none yet.";
+    SessionReplicationRole "session_replication_role" Kind::Only(&["origin"]), "origin", Superuser, false, BEHAVIOR, "For which rows triggers and rules fire.";
+    TransformNullEquals "transform_null_equals" Kind::Only(&["off"]), "off", User, false, COMPATIBILITY, "Reads expr = NULL as expr IS NULL.";
     CheckFunctionBodies "check_function_bodies" Kind::Bool, "on", User, false, BEHAVIOR, "Check routine bodies during CREATE FUNCTION and CREATE PROCEDURE.";
     SynchronizeSeqscans "synchronize_seqscans" Kind::Only(&["off"]), "off", User, false, COMPATIBILITY, "Scans start where another one is; here every scan starts at the first page.";
     EnableBitmapscan "enable_bitmapscan" Kind::Bool, "on", User, false, METHODS, "Lets the planner use bitmap scans.";

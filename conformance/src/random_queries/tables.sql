@@ -1,0 +1,14 @@
+CREATE TABLE t1 (a int PRIMARY KEY, b int, c text, d numeric(10, 2), e bool, f date);
+CREATE TABLE t2 (a int, b bigint, c varchar(10), d float8, g timestamp, h int[]);
+CREATE TABLE t3 (k int PRIMARY KEY, a smallint, c varchar(5), d numeric, j jsonb);
+CREATE INDEX ON t1 (b);
+CREATE INDEX ON t1 (c, b DESC);
+CREATE INDEX ON t2 (a);
+CREATE INDEX ON t2 (c);
+CREATE INDEX ON t3 (a, c);
+INSERT INTO t1 SELECT i, CASE WHEN i % 7 = 0 THEN NULL ELSE (i * 13) % 11 END, CASE WHEN i % 5 = 0 THEN NULL ELSE 'x' || (i % 6) END, ((i * 37) % 100) / 4.0, CASE i % 3 WHEN 0 THEN true WHEN 1 THEN false END, date '2024-01-01' + (i * 5) % 40 FROM generate_series(1, 40) i;
+INSERT INTO t2 SELECT CASE WHEN i % 6 = 0 THEN NULL ELSE (i * 7) % 45 END, (i * 31) % 13, CASE WHEN i % 4 = 0 THEN NULL ELSE 'x' || (i % 7) END, ((i * 17) % 23) / 2.0, timestamp '2024-01-01' + (i * 7) % 50 * interval '11 hours', CASE WHEN i % 5 = 0 THEN NULL ELSE ARRAY[i % 3, i % 4, i % 5] END FROM generate_series(1, 60) i;
+INSERT INTO t3 SELECT i, (i * 5) % 9, CASE WHEN i % 3 = 0 THEN NULL ELSE 'x' || (i % 5) END, CASE WHEN i % 4 = 0 THEN NULL ELSE (i * 11) % 17 / 3.0 END, jsonb_build_object('a', i % 4, 'b', ARRAY[i % 3]) FROM generate_series(1, 30) i;
+ANALYZE t1;
+ANALYZE t2;
+ANALYZE t3;
