@@ -3,6 +3,8 @@
 use redoubt_client::VolumeError;
 use redoubt_embedded::{ClusterError, EmbeddedCluster, EmbeddedOptions};
 use redoubt_io::forgetting::ForgettingStorage;
+use redoubt_io::{Device, IoMethod};
+use redoubt_node::ShardOptions;
 use redoubt_page::{Lsn, PageId};
 
 use crate::model::{Model, small_options};
@@ -57,4 +59,43 @@ fn a_directory_is_used_by_one_cluster_at_a_time() {
     assert!(again.is_err(), "a cluster is not made over another");
     let (volume, _cluster) = EmbeddedCluster::open(directory.path(), options).expect("opened again");
     model.check_all(&volume, last);
+}
+
+/// The devices of this machine; the portable one alone where the kernel refuses rings.
+fn devices() -> Vec<Device> {
+    let best = IoMethod::Auto.choose().expect("there is always one").device;
+    if best == Device::Portable { vec![best] } else { vec![best, Device::Portable] }
+}
+
+#[test]
+fn one_device_opens_what_another_wrote() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut model, mut last) = (Model::default(), Lsn::ZERO);
+    for (turn, device) in devices().into_iter().chain(devices()).enumerate() {
+        // A directory's cluster is held to what users may ask for.
+        let shard = ShardOptions { log_bytes: 64 << 20, ..small_options().shard };
+        let options = EmbeddedOptions { device, shard, allocation_limit: 1_000_000, ..small_options() };
+        let opened = match turn {
+            0 => EmbeddedCluster::create(directory.path(), options),
+            _ => EmbeddedCluster::open(directory.path(), options),
+        };
+        let (volume, cluster) = opened.expect("a cluster");
+        assert!(volume.vdl() >= last, "by {device:?}: {} is left of {last}", volume.vdl());
+        model.check_all(&volume, volume.vdl());
+        // More than the ring holds, so that chunks are indexed, made into images and used again.
+        for step in 0..6000 {
+            let pages = [PageId::new(step % 16), PageId::new(16 + step % 30)];
+            last = model.put(&volume, &pages, &[b'a' + (step % 26) as u8; 200]);
+            if step % 16 == 0 {
+                volume.wait_durable_blocking(last).expect("durable");
+                volume.set_read_floor(volume.vdl());
+                model.forget_below(volume.vdl());
+            }
+        }
+        volume.wait_durable_blocking(last).expect("durable");
+        model.check_all(&volume, last);
+        assert!(cluster.counters().chunks_recycled > 0, "{:?}", cluster.counters());
+        assert_eq!(cluster.counters().damage_found, 0);
+        cluster.shutdown().expect("a clean end");
+    }
 }

@@ -5,6 +5,7 @@ mod failures;
 mod inspecting;
 mod kills;
 mod model;
+mod opening;
 mod recycling;
 mod rot;
 

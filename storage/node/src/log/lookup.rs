@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use redoubt_io::{IoBuf, LogDevice, Storage};
+use redoubt_io::{IoBuf, LogDevice, Storage, Stretch};
 use redoubt_page::{Lsn, PageId, PgId};
 
 use super::block::{BlockError, BlockHeader, HEADER_BYTES};
@@ -122,6 +122,40 @@ impl<S: Storage> Log<S> {
     ) -> Result<BlockCopy, LogError> {
         let (at, len) = (entry.block_at(slot), HEADER_BYTES + entry.payload_bytes as usize);
         let buffer = self.device(chunk).read_at(at as u64, len).await.map_err(LogError::Unreadable)?;
+        self.check_copy(chunk, entry, slot, buffer)
+    }
+
+    /// The same for several entries of one chunk, of which each may be rotten alone. They are read together, at most
+    /// [`redoubt_io::SHIPMENT_BYTES`].
+    ///
+    /// # Errors
+    /// `Unreadable` when the device fails to read.
+    pub async fn read_copies(
+        &self,
+        chunk: &Rc<Chunk>,
+        entries: &[IndexEntry],
+        slot: usize,
+    ) -> Result<Vec<Result<BlockCopy, LogError>>, LogError> {
+        let stretch = |entry: &IndexEntry| Stretch {
+            offset: entry.block_at(slot) as u64,
+            len: HEADER_BYTES + entry.payload_bytes as usize,
+        };
+        let stretches: Vec<Stretch> = entries.iter().map(stretch).collect();
+        let read = self.device(chunk).read_stretches(&stretches).await.map_err(LogError::Unreadable)?;
+        let check = |(entry, bytes): (&IndexEntry, Vec<u8>)| {
+            self.check_copy(chunk, entry, slot, IoBuf::from_slice(&bytes))
+        };
+        Ok(entries.iter().zip(read).map(check).collect())
+    }
+
+    fn check_copy(
+        &self,
+        chunk: &Chunk,
+        entry: &IndexEntry,
+        slot: usize,
+        buffer: IoBuf,
+    ) -> Result<BlockCopy, LogError> {
+        let at = entry.block_at(slot);
         let (header, payload) = match BlockHeader::decode(&buffer) {
             Ok(block) => block,
             Err(BlockError::NotABlock | BlockError::Damaged) => return Err(LogError::Rot),

@@ -1,5 +1,6 @@
 //! A page as of a read point: its newest durable image, and the records above it.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use redoubt_io::Storage;
@@ -7,9 +8,15 @@ use redoubt_page::{ApplyError, Lsn, Page, PageId, PgId, apply, decode_record_pre
 
 use super::{CachedPage, Shard};
 use crate::error::ShardError;
+use crate::log::block::block_bytes;
+use crate::log::entry::IndexEntry;
 use crate::log::error::LogError;
 use crate::log::lookup::{BlockCopy, Found};
+use crate::log::position::Lap;
 use crate::pages::error::StoreError;
+
+/// Bytes of blocks that are read at a time for the records in them.
+const AHEAD_BYTES: usize = 1 << 20;
 
 /// Why a page could not be made from what one node holds.
 #[derive(Debug)]
@@ -132,15 +139,13 @@ impl<S: Storage> Shard<S> {
     ) -> Result<Page, MakeError> {
         let found = self.log.find(pg, page.page_id(), above, upto).await;
         let found = found.map_err(|error| MakeError::Shard(error.into()))?;
-        let mut block = None;
-        for copies in found.chunk_by(|a, b| a.entry.lsn == b.entry.lsn) {
-            let lsn = copies[0].entry.lsn;
-            if lsn <= page.lsn() || self.is_voided(slot, pg, lsn) {
-                continue;
-            }
-            let record_at = self.read_any(slot, copies, &mut block).await?;
-            let (_, copy) = block.as_ref().expect("a block was just read");
-            let bytes = copy.payload().get(record_at..);
+        let is_wanted = |lsn: Lsn| lsn > page.lsn() && !self.is_voided(slot, pg, lsn);
+        let wanted: Vec<&[Found]> =
+            found.chunk_by(|a, b| a.entry.lsn == b.entry.lsn).filter(|c| is_wanted(c[0].entry.lsn)).collect();
+        let mut ahead = ReadAhead::new(&wanted, slot);
+        for copies in wanted {
+            let (block, record_at) = self.read_any(slot, copies, &mut ahead).await?;
+            let bytes = block.payload().get(record_at..);
             let Some((record, _)) = bytes.and_then(|bytes| decode_record_prefix(bytes).ok()) else {
                 return Err(MakeError::DamagedBlock(Box::new(copies[0].clone())));
             };
@@ -149,32 +154,46 @@ impl<S: Storage> Shard<S> {
         Ok(page)
     }
 
-    /// Reads the block of one of the places at which the node has a record, unless it is the block at hand, and
-    /// returns where in its payload the record begins. A damaged place may have been replaced by a newer one.
-    async fn read_any(
+    /// The block of one of the places at which the node has a record, and where in its payload the record begins. A
+    /// damaged place may have been replaced by a newer one.
+    async fn read_any<'a>(
         &self,
         slot: usize,
         places: &[Found],
-        block: &mut Option<(Found, BlockCopy)>,
-    ) -> Result<usize, MakeError> {
+        ahead: &'a mut ReadAhead,
+    ) -> Result<(&'a BlockCopy, usize), MakeError> {
+        let mut undamaged = None;
         for place in places.iter().filter(|place| place.entry.copies.contains(slot)) {
-            let record_at = place.entry.record_at as usize;
-            let at_hand = block.as_ref().is_some_and(|(other, _)| {
-                other.chunk.lap == place.chunk.lap && other.entry.block_at(slot) == place.entry.block_at(slot)
-            });
-            if at_hand {
-                return Ok(record_at);
+            let block = block_of(place, slot);
+            if !ahead.blocks.contains_key(&block) {
+                self.read_block(slot, place, ahead).await.map_err(|error| MakeError::Shard(error.into()))?;
             }
-            match self.log.read_copy(&place.chunk, &place.entry, slot).await {
-                Ok(copy) => {
-                    *block = Some((place.clone(), copy));
-                    return Ok(record_at);
-                }
-                Err(LogError::Rot) => {}
-                Err(error) => return Err(MakeError::Shard(error.into())),
+            if ahead.blocks[&block].is_some() {
+                undamaged = Some((block, place.entry.record_at as usize));
+                break;
             }
         }
-        Err(MakeError::DamagedBlock(Box::new(places[0].clone())))
+        let found = undamaged.and_then(|(block, at)| Some((ahead.blocks.get(&block)?.as_ref()?, at)));
+        found.ok_or_else(|| MakeError::DamagedBlock(Box::new(places[0].clone())))
+    }
+
+    /// Reads a block, and those that are wanted next if it is one that was foreseen.
+    async fn read_block(&self, slot: usize, place: &Found, ahead: &mut ReadAhead) -> Result<(), LogError> {
+        let window = ahead.window(place, slot);
+        let entries: Vec<IndexEntry> = window.iter().map(|place| place.entry).collect();
+        let copies = match &entries[..] {
+            [entry] => vec![self.log.read_copy(&place.chunk, entry, slot).await],
+            entries => self.log.read_copies(&place.chunk, entries, slot).await?,
+        };
+        for (place, copy) in window.iter().zip(copies) {
+            let copy = match copy {
+                Ok(copy) => Some(copy),
+                Err(LogError::Rot) => None,
+                Err(error) => return Err(error),
+            };
+            ahead.blocks.insert(block_of(place, slot), copy);
+        }
+        Ok(())
     }
 
     /// Whether a recovery voided a record, as the node's segment knows it.
@@ -184,5 +203,54 @@ impl<S: Storage> Shard<S> {
         let segments = node.segments.borrow();
         let core = by_group.get(&pg).and_then(|segment| segments.get(segment));
         core.is_some_and(|core| core.control().history.is_voided(lsn))
+    }
+}
+
+/// A block: the lap of its chunk, and where it lies in it.
+type BlockAt = (Lap, usize);
+
+fn block_of(place: &Found, slot: usize) -> BlockAt {
+    (place.chunk.lap, place.entry.block_at(slot))
+}
+
+/// The blocks that a page's records lie in, read some at a time: a page that changes all the time has thousands between
+/// two images, each in another block.
+struct ReadAhead {
+    /// A place of every block, in the order in which they are wanted.
+    foreseen: Vec<Found>,
+    /// The first of them that was not read.
+    next: usize,
+    /// What was read last; nothing where it was damaged.
+    blocks: BTreeMap<BlockAt, Option<BlockCopy>>,
+}
+
+impl ReadAhead {
+    /// For records with these places each, in order.
+    fn new(records: &[&[Found]], slot: usize) -> Self {
+        let first =
+            |places: &&[Found]| places.iter().find(|place| place.entry.copies.contains(slot)).cloned();
+        let mut foreseen: Vec<Found> = records.iter().filter_map(first).collect();
+        foreseen.dedup_by_key(|place| block_of(place, slot));
+        Self { foreseen, next: 0, blocks: BTreeMap::new() }
+    }
+
+    /// What to read when the block at a place is wanted: at least that, and all of one chunk.
+    fn window(&mut self, place: &Found, slot: usize) -> Vec<Found> {
+        let rest = &self.foreseen[self.next..];
+        let Some(skipped) = rest.iter().position(|next| block_of(next, slot) == block_of(place, slot)) else {
+            return vec![place.clone()];
+        };
+        self.blocks.clear();
+        let mut bytes = 0;
+        let fits = |next: &&Found| {
+            bytes += block_bytes(next.entry.payload_bytes as usize);
+            next.chunk.lap == place.chunk.lap && bytes <= AHEAD_BYTES
+        };
+        let mut window: Vec<Found> = rest[skipped..].iter().take_while(fits).cloned().collect();
+        if window.is_empty() {
+            window.push(place.clone());
+        }
+        self.next += skipped + window.len();
+        window
     }
 }
