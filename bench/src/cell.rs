@@ -120,7 +120,7 @@ impl Plan {
         scale: Option<u32>,
         kill_after_seconds: &[u32],
     ) -> Plan {
-        let (default_seconds, default_rounds, default_scale) = if quick { (3, 2, 5) } else { (10, 5, 20) };
+        let (default_seconds, default_rounds, default_scale) = if quick { (2, 2, 5) } else { (10, 5, 20) };
         Plan {
             seconds: seconds.unwrap_or(default_seconds),
             rounds: rounds.unwrap_or(default_rounds),

@@ -5,7 +5,7 @@ use crate::peer::PeerName;
 use crate::results::Results;
 use std::fmt::Write;
 
-const LABELS_WIDTH: f64 = 190.0;
+const LABELS_WIDTH: f64 = 230.0;
 const BARS_WIDTH: f64 = 620.0;
 const RIGHT: f64 = 130.0;
 const TOP: f64 = 86.0;

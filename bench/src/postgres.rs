@@ -1,7 +1,7 @@
 //! PostgreSQL as a peer: alone, or with streaming standbys of which a quorum is waited for.
 
 use crate::peer::output_of;
-use crate::processes::Owned;
+use crate::processes::{Owned, ending_with_us};
 use redoubt_conformance::{Suite, shown, unused_port};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -130,14 +130,11 @@ impl Postgres {
 
     /// A program of the server's, run by nobody if we are root.
     fn program(&self, name: &str) -> Command {
-        let program = self.suite.bin().join(name);
-        let mut command = if is_root() {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED, "--clear-groups"]).arg(program);
-            command
-        } else {
-            Command::new(program)
-        };
+        let mut command = ending_with_us();
+        if is_root() {
+            command.args(["--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED, "--clear-groups"]);
+        }
+        command.arg(self.suite.bin().join(name));
         self.suite.clean_environment(&mut command);
         command.current_dir(&self.home);
         command

@@ -4,6 +4,14 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// The beginning of a command whose process the kernel kills when the bench ends, however it does (setpriv(1), which is in
+/// util-linux).
+pub fn ending_with_us() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    command
+}
+
 /// A process that is killed when it is dropped.
 pub struct Owned(Child);
 

@@ -1,9 +1,8 @@
 //! Redoubt as a peer: in one process, or in seven.
 
-use crate::processes::Owned;
+use crate::processes::{Owned, ending_with_us};
 use redoubt_conformance::{metrics, redoubt_binary, unused_port};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// A running cluster.
 pub struct Redoubt {
@@ -54,8 +53,13 @@ impl Redoubt {
     }
 
     fn start_again(&mut self) -> Result<(), String> {
-        let mut command = Command::new(redoubt_binary());
-        command.arg("start").arg("-D").arg(self.home.join("data")).args(["-p", &self.port.to_string()]);
+        let mut command = ending_with_us();
+        command
+            .arg(redoubt_binary())
+            .arg("start")
+            .arg("-D")
+            .arg(self.home.join("data"))
+            .args(["-p", &self.port.to_string()]);
         for setting in self.settings() {
             match setting.strip_prefix("--") {
                 Some(_) => command.arg(&setting),

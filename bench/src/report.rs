@@ -30,7 +30,7 @@ pub fn table(results: &Results) -> String {
     // Writing to a String cannot fail, here and below.
     let _written = writeln!(
         out,
-        "{:<30} {:<18} {:>9} {:>20} {:>20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}",
+        "{:<33} {:<18} {:>9} {:>20} {:>20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}",
         "cell",
         "peer",
         "tps",
@@ -55,7 +55,7 @@ pub fn table(results: &Results) -> String {
             };
             let _written = writeln!(
                 out,
-                "{cell:<30} {peer:<18} {tps:>9.0} {:>20} {:>20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}",
+                "{cell:<33} {peer:<18} {tps:>9.0} {:>20} {:>20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}",
                 against(PeerName::PgSingle),
                 against(PeerName::PgQuorum),
                 shown(figure(|m| m.latency_ms[0]), 2),

@@ -23,8 +23,8 @@ impl Sysbench {
     /// # Errors
     /// What is missing, such as a network.
     pub fn fetch(suite: &Suite) -> Result<Sysbench, String> {
-        let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/fetch-sysbench");
-        let root = PathBuf::from(output_of(&mut Command::new(tool))?);
+        let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/fetch-postgresql");
+        let root = PathBuf::from(output_of(Command::new(tool).arg("sysbench"))?);
         let mut places: Vec<PathBuf> = Vec::new();
         for libraries in [root.join("usr/lib"), suite.root.join("usr/lib")] {
             let below = std::fs::read_dir(&libraries).into_iter().flatten().flatten();

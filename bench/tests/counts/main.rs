@@ -100,6 +100,7 @@ struct State {
 
 /// The real server, traced, and one in this process, whose allocations are counted.
 struct Counted {
+    home: PathBuf,
     real: Server,
     metrics_port: u16,
     tracer: Option<Tracer>,
@@ -123,7 +124,7 @@ impl Counted {
                 None
             }
         };
-        let counted = Counted { real, metrics_port, tracer, inner, pgbench };
+        let counted = Counted { home, real, metrics_port, tracer, inner, pgbench };
         for server in [&counted.real, &counted.inner.server] {
             counted.run(server, &["-i", "-q", "-s", "1"]);
         }
@@ -250,4 +251,7 @@ fn transactions_cost_no_more_than_recorded() {
         faults.push_str(&last);
     }
     assert!(faults.is_empty(), "\n{faults}If that is as it should be, ACCEPT=1 records it.");
+    let home = counted.home.clone();
+    drop(counted);
+    std::fs::remove_dir_all(&home).expect("the servers' directory can be removed");
 }
