@@ -20,17 +20,16 @@ pub use scan::{BTreeScan, IndexEntry, KeyRange, ScanMark};
 pub use unique::Unique;
 pub use vacuum::IndexVacuum;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use redoubt_buffer::fields::{u16_at, u32_at};
 use redoubt_buffer::{BlockNo, BufferPool, PinnedPage, RelKey, RelNode, Relation, Space, kinds};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_page::{Op, Page, PatchTarget};
 use redoubt_txn::TxnManager;
 
+use crate::free_blocks::FreeBlocks;
 use crate::tuple::Tid;
 
 /// The longest entry, place and payload included; PostgreSQL's limit, a third of a page.
@@ -52,16 +51,7 @@ pub struct BTree {
     main: Arc<Relation>,
     /// The root as last seen: block and level. An old one is still a good place to start, only lower.
     root: AtomicU64,
-    free: Mutex<FreeBlocks>,
-}
-
-/// Blocks outside the tree.
-#[derive(Default)]
-struct FreeBlocks {
-    /// Those that nobody can be looking at any more.
-    available: BTreeSet<BlockNo>,
-    /// Those taken for a node that is not in the tree yet.
-    taken: Vec<BlockNo>,
+    free: FreeBlocks,
 }
 
 impl BTree {
@@ -92,7 +82,7 @@ impl BTree {
 
     pub(crate) fn open(space: Arc<Space>, txns: TxnManager, node: RelNode) -> PgResult<Self> {
         let main = space.existing_relation(RelKey::main(node))?;
-        let tree = Self { space, txns, main, root: AtomicU64::new(0), free: Mutex::default() };
+        let tree = Self { space, txns, main, root: AtomicU64::new(0), free: FreeBlocks::default() };
         tree.reload_root()?;
         Ok(tree)
     }
@@ -146,32 +136,24 @@ impl BTree {
     /// A block for a new node, pinned: one that was freed, or a new one. Ends with [`BTree::was_used`] or
     /// [`BTree::give_back`]; until then vacuum leaves it alone.
     fn allocate(&self) -> PgResult<(BlockNo, PinnedPage)> {
-        let freed = {
-            let mut free = self.free.lock();
-            let freed = free.available.pop_first();
-            free.taken.extend(freed);
-            freed
-        };
-        if let Some(block) = freed {
+        if let Some(block) = self.free.take() {
             return Ok((block, self.pin(block)?));
         }
         // Vacuum may find the block before it is used; it takes it for one that was deleted just now.
         let special = node::special_of_free(self.txns.next_xid());
         let (block, pin) = self.space.extend(&self.main, kinds::BTREE_NODE, &special)?;
-        self.free.lock().taken.push(block);
+        self.free.took_new(block);
         Ok((block, pin))
     }
 
     /// The block is a node of the tree now.
     fn was_used(&self, block: BlockNo) {
-        self.free.lock().taken.retain(|&taken| taken != block);
+        self.free.was_used(block);
     }
 
     /// The block was not needed.
     fn give_back(&self, block: BlockNo) {
-        let mut free = self.free.lock();
-        free.taken.retain(|&taken| taken != block);
-        free.available.insert(block);
+        self.free.give_back(block);
     }
 }
 

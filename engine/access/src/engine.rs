@@ -8,7 +8,9 @@ use redoubt_error::PgResult;
 use redoubt_txn::{LockManager, TxnManager, Xid};
 use rustc_hash::FxHashMap;
 
+use crate::access_method::{AccessMethod, IndexKind};
 use crate::btree::BTree;
+use crate::gist::Gist;
 use crate::heap::{Heap, TableId};
 
 /// What upper layers hold in an `Arc` and build on.
@@ -18,6 +20,7 @@ pub struct Engine {
     txns: TxnManager,
     heaps: RwLock<FxHashMap<RelNode, Arc<Heap>>>,
     btrees: RwLock<FxHashMap<RelNode, Arc<BTree>>>,
+    gists: RwLock<FxHashMap<RelNode, Arc<Gist>>>,
 }
 
 impl Engine {
@@ -38,7 +41,14 @@ impl Engine {
         };
         let space = Arc::new(space);
         let txns = TxnManager::open(space.clone())?;
-        Ok(Arc::new(Self { pool, space, txns, heaps: RwLock::default(), btrees: RwLock::default() }))
+        Ok(Arc::new(Self {
+            pool,
+            space,
+            txns,
+            heaps: RwLock::default(),
+            btrees: RwLock::default(),
+            gists: RwLock::default(),
+        }))
     }
 
     /// An engine over a new volume in memory, for tests; and that volume, which can check it and crash.
@@ -117,6 +127,40 @@ impl Engine {
         Ok(self.btrees.write().entry(node).or_insert(opened).clone())
     }
 
+    /// Makes an empty generalized search tree, which goes again if `creator` fails.
+    ///
+    /// # Errors
+    /// `58P02` when there is such storage already, or what the volume says.
+    pub fn create_gist(&self, node: RelNode, creator: Xid) -> PgResult<Arc<Gist>> {
+        self.space.create_relation(RelKey::main(node), creator.get())?;
+        let tree = Arc::new(Gist::create(self.space.clone(), self.txns.clone(), node)?);
+        self.gists.write().insert(node, tree.clone());
+        Ok(tree)
+    }
+
+    /// Opens a generalized search tree. Everybody gets the same handle.
+    ///
+    /// # Errors
+    /// `58P01` when there is no such storage, or what the volume says.
+    pub fn gist(&self, node: RelNode) -> PgResult<Arc<Gist>> {
+        if let Some(tree) = self.gists.read().get(&node) {
+            return Ok(tree.clone());
+        }
+        let opened = Arc::new(Gist::open(self.space.clone(), self.txns.clone(), node)?);
+        Ok(self.gists.write().entry(node).or_insert(opened).clone())
+    }
+
+    /// Opens an index of either kind.
+    ///
+    /// # Errors
+    /// `58P01` when there is no such storage, or what the volume says.
+    pub fn index(&self, node: RelNode, kind: IndexKind) -> PgResult<Arc<dyn AccessMethod>> {
+        Ok(match kind {
+            IndexKind::BTree => self.btree(node)?,
+            IndexKind::Gist => self.gist(node)?,
+        })
+    }
+
     /// Marks the storage of a table or index as dropped by transaction `dropper`; it goes once that has
     /// committed and nobody can see the time before.
     ///
@@ -140,6 +184,7 @@ impl Engine {
             let exists = |node: &RelNode| matches!(self.space.relation(RelKey::main(*node)), Ok(Some(_)));
             self.heaps.write().retain(|node, _| exists(node));
             self.btrees.write().retain(|node, _| exists(node));
+            self.gists.write().retain(|node, _| exists(node));
         }
         Ok(freed)
     }

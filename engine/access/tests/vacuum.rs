@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use common::{Dice, HOT, KEY, NODE, TABLE, all, begin, insert, read, row};
 use redoubt_access::{
-    BTree, BTreeScan, Direction, Engine, FetchBuf, Heap, InsertOptions, KeyRange, Tid, TmResult,
-    UpdateOptions, VacuumOptions, VacuumStats,
+    AccessMethod, BTree, BTreeScan, Direction, Engine, FetchBuf, Heap, InsertOptions, KeyRange, Tid,
+    TmResult, UpdateOptions, VacuumOptions, VacuumStats,
 };
 use redoubt_buffer::{MemVolume, RelNode};
 use redoubt_error::PgResult;
@@ -76,7 +76,7 @@ impl Table {
     fn vacuum(&self) -> VacuumStats {
         let backend = self.engine.txns().connect(9);
         let options = VacuumOptions { max_dead_rows: 50, ..VacuumOptions::default() };
-        let indexes = [self.by_id.clone(), self.by_amount.clone()];
+        let indexes: [Arc<dyn AccessMethod>; 2] = [self.by_id.clone(), self.by_amount.clone()];
         let stats = self.heap.vacuum(&backend, &indexes, options).unwrap();
         self.engine.txns().disconnect(&backend);
         stats

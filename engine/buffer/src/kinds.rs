@@ -25,5 +25,7 @@ pub const FREE_SPACE_MAP: PageKind = PageKind::new(18);
 pub const BTREE_META: PageKind = PageKind::new(24);
 /// A node of a B-tree.
 pub const BTREE_NODE: PageKind = PageKind::new(25);
+/// A node of a generalized search tree.
+pub const GIST_NODE: PageKind = PageKind::new(26);
 /// State of a sequence.
 pub const SEQUENCE: PageKind = PageKind::new(32);

@@ -2,6 +2,7 @@
 //! and `pg_indexam_has_property` and its like report. They hold for methods, too, that no index can be made with here.
 
 use crate::view::{BTREE, GIST, HASH};
+use redoubt_access::IndexKind;
 use redoubt_functions::Oid;
 
 /// An index access method.
@@ -92,5 +93,14 @@ impl IndexMethod {
     /// The method with this `pg_am.oid`, if it is an index's.
     pub fn by_oid(oid: Oid) -> Option<&'static IndexMethod> {
         INDEX_METHODS.iter().find(|method| method.oid == oid)
+    }
+
+    /// How its entries lie on pages; none if no index can be made with it yet.
+    pub fn kind(&self) -> Option<IndexKind> {
+        match self.oid {
+            BTREE | HASH => Some(IndexKind::BTree),
+            GIST => Some(IndexKind::Gist),
+            _ => None,
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::store::{RowId, Store, Visit, WriteStore};
 use crate::system::{SystemCatalog, SystemIndex, system_catalogs};
 use crate::view::{Catalog, CatalogView, SessionCatalog};
 use parking_lot::{Mutex, RwLock};
+use redoubt_access::IndexKind;
 use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Datum, Oid};
@@ -211,7 +212,7 @@ impl WriteStore for MemoryCatalog {
     }
 
     /// Nothing: there are no pages.
-    fn create_storage(&self, _node: RelNode, _relation: Oid, _kind: char) -> PgResult<()> {
+    fn create_storage(&self, _node: RelNode, _relation: Oid, _kind: Option<IndexKind>) -> PgResult<()> {
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use crate::store::{RowId, Store, Visit, WriteStore};
 use crate::system::{SystemCatalog, SystemIndex, system_catalog};
 use crate::view::{Catalog, CatalogView, SessionCatalog};
 use redoubt_access::{
-    Direction, Engine, Heap, HeapScan, InsertOptions, TableId, Tid, TmResult, UpdateOptions, deform,
-    form_tuple,
+    Direction, Engine, Heap, HeapScan, IndexKind, InsertOptions, TableId, Tid, TmResult, UpdateOptions,
+    deform, form_tuple,
 };
 use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult};
@@ -225,15 +225,16 @@ impl WriteStore for PageStore<'_> {
         PageStore::allocate_database_oid(self)
     }
 
-    fn create_storage(&self, node: RelNode, relation: Oid, kind: char) -> PgResult<()> {
+    fn create_storage(&self, node: RelNode, relation: Oid, kind: Option<IndexKind>) -> PgResult<()> {
         let creator = self.txn.xid()?;
-        if kind == 'i' {
-            self.engine.create_btree(node, creator)?;
-        } else {
-            let table = TableId { database: self.session.database(), relation };
-            self.engine.create_heap(node, table, creator)?;
+        match kind {
+            Some(IndexKind::BTree) => self.engine.create_btree(node, creator).map(|_| ()),
+            Some(IndexKind::Gist) => self.engine.create_gist(node, creator).map(|_| ()),
+            None => {
+                let table = TableId { database: self.session.database(), relation };
+                self.engine.create_heap(node, table, creator).map(|_| ())
+            }
         }
-        Ok(())
     }
 
     fn drop_storage(&self, node: RelNode) -> PgResult<()> {

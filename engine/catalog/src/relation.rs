@@ -1,12 +1,13 @@
 //! Relations and indexes as the analyzer and the executors see them: one object out of the rows of many
 //! catalogs.
 
+use crate::index_methods::IndexMethod;
 use crate::index_oids as index;
 use crate::nodes::node_of;
 use crate::rows::*;
 use crate::store::{Store, probe_list, probe_one};
 use crate::system::attribute;
-use redoubt_access::TableId;
+use redoubt_access::{AccessMethod, Engine, TableId};
 use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{ArrayValue, Attribute, Datum, Oid, TupleDesc};
@@ -278,6 +279,17 @@ pub struct IndexColumn {
 }
 
 impl Index {
+    /// Its storage, for whoever puts no questions to it.
+    ///
+    /// # Errors
+    /// `XX000` for an access method that no index is made with; those of opening it.
+    pub fn open(&self, engine: &Engine) -> PgResult<Arc<dyn AccessMethod>> {
+        let kind = IndexMethod::by_oid(self.method).and_then(IndexMethod::kind);
+        let kind =
+            kind.ok_or_else(|| PgError::internal(format!("index {} has method {}", self.oid, self.method)))?;
+        engine.index(self.node, kind)
+    }
+
     /// Reads an index, if there is one.
     pub(crate) fn load(store: &dyn Store, database: Oid, oid: Oid) -> PgResult<Option<Index>> {
         let key = [Datum::Oid(oid)];

@@ -4,6 +4,7 @@ use crate::ddl::ObjectAddress;
 use crate::rows::CatalogRow;
 use crate::system::{SystemCatalog, SystemIndex, system_catalog};
 use crate::view::CatalogView;
+use redoubt_access::IndexKind;
 use redoubt_buffer::RelNode;
 use redoubt_error::PgResult;
 use redoubt_functions::{Datum, Oid, TidValue};
@@ -89,12 +90,11 @@ pub trait WriteStore: Store {
     /// As for [`WriteStore::allocate_oid`].
     fn allocate_database_oid(&self) -> PgResult<Oid>;
 
-    /// Makes the empty storage of a relation, which goes if the transaction aborts: a heap, or for kind `i` a
-    /// btree.
+    /// Makes the empty storage of a relation, which goes if the transaction aborts: an index of this kind, or a heap.
     ///
     /// # Errors
     /// Those of writing pages.
-    fn create_storage(&self, node: RelNode, relation: Oid, kind: char) -> PgResult<()>;
+    fn create_storage(&self, node: RelNode, relation: Oid, kind: Option<IndexKind>) -> PgResult<()>;
 
     /// Gives up a relation's storage, which stays if the transaction aborts.
     ///

@@ -1,11 +1,12 @@
 //! What an execution works with: session, storage, transaction.
 
 use crate::spill::Work;
-use redoubt_access::{BTree, Engine, Heap};
+use redoubt_access::{BTree, Engine, Gist, GistColumns, Heap, Tid};
 use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{Env, Oid};
 use redoubt_plan::Plan;
+use redoubt_plan::facts::{IndexFacts, IndexForm};
 use redoubt_txn::{Snapshot, Txn};
 use std::sync::Arc;
 
@@ -52,8 +53,46 @@ pub trait Relations {
     }
 }
 
+/// An index open for new entries.
+pub(crate) enum OpenIndex {
+    /// Entries in the order of their keys' bytes.
+    BTree(Arc<BTree>),
+    /// Entries under keys that stand for several values.
+    Gist(Arc<Gist>, Arc<GistColumns>),
+}
+
+impl OpenIndex {
+    /// A row with this key that is alive for `txn` and is not `own` ([`BTree::find_conflict`]). Keys that stand for
+    /// several values are never unique.
+    pub(crate) fn find_conflict(
+        &self,
+        txn: &Txn,
+        heap: &Heap,
+        key: &[u8],
+        own: Tid,
+    ) -> PgResult<Option<Tid>> {
+        match self {
+            OpenIndex::BTree(tree) => tree.find_conflict(txn, heap, key, own),
+            OpenIndex::Gist(..) => Ok(None),
+        }
+    }
+}
+
 impl Storage<'_> {
-    /// An index, by the number of its storage.
+    /// An index for new entries.
+    pub(crate) fn open_for_entries(&self, index: &IndexFacts) -> PgResult<OpenIndex> {
+        Ok(match &index.form {
+            IndexForm::Searched(columns) => OpenIndex::Gist(self.open_gist(index.storage)?, columns.clone()),
+            _ => OpenIndex::BTree(self.open_index(index.storage)?),
+        })
+    }
+
+    /// A generalized search tree, by the number of its storage.
+    pub(crate) fn open_gist(&self, storage: u32) -> PgResult<Arc<Gist>> {
+        self.engine.gist(RelNode(storage))
+    }
+
+    /// A B-tree, by the number of its storage.
     pub(crate) fn open_index(&self, storage: u32) -> PgResult<Arc<BTree>> {
         self.engine.btree(RelNode(storage))
     }

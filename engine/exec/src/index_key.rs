@@ -1,8 +1,8 @@
 //! Index entries: values into memory-comparable bytes, as `redoubt_access`'s B-trees want them, and back. A hash index
 //! has hash codes instead, which nothing can be had back from.
 
-use redoubt_access::IndexEntry;
 use redoubt_access::value::{self, Values};
+use redoubt_access::{IndexEntry, gist_key};
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::{CallContext, Datum, Env, Oid, ScalarFn, key, types};
 use redoubt_plan::facts::{IndexColumn, IndexFacts, IndexForm};
@@ -35,12 +35,17 @@ pub fn encode_key<'v>(
 ) -> PgResult<Option<bool>> {
     out.clear();
     let mut has_null = false;
+    if let IndexForm::Searched(classes) = &index.form {
+        gist_key(classes, values, out)?;
+        return Ok(Some(false));
+    }
     for (column, value) in index.columns[..index.key_columns].iter().zip(values) {
         has_null |= value.is_null();
         match &index.form {
             IndexForm::Ordered => encode_column(column, value, out)?,
             // No value is equal to NULL, and nothing else is looked for.
             IndexForm::Hashed(_) if value.is_null() => return Ok(None),
+            IndexForm::Searched(_) => unreachable!("its key is made at once"),
             IndexForm::Hashed(functions) => {
                 let code = hash_code(functions, column, (key_type(column), value), env)?;
                 out.extend_from_slice(&code.to_be_bytes());

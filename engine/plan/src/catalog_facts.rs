@@ -11,9 +11,9 @@ mod statistics;
 use crate::facts::*;
 use redoubt_analyze::query::Expr;
 use redoubt_analyze::{AnalyzeContext, Params, TableShape, analyze_default};
-use redoubt_catalog::{BTREE, CatalogView, HASH, Index, Relation};
+use redoubt_catalog::{BTREE, CatalogView, GIST, HASH, Index, Relation};
 use redoubt_error::{PgError, PgResult};
-use redoubt_functions::{Env, Oid, ScalarFn, SrfFn};
+use redoubt_functions::{Env, GistClass, Oid, ScalarFn, SrfFn};
 use std::sync::Arc;
 
 /// What the planner asks that the catalogs do not know.
@@ -104,12 +104,32 @@ impl<'a> CatalogFacts<'a> {
                 let family = index.columns.first().map_or(0, |column| column.opfamily);
                 Ok(IndexForm::Hashed(self.hash_functions(family)?))
             }
+            GIST => {
+                let keys = index.columns[..index.key_columns].iter();
+                let classes: PgResult<Vec<_>> = keys.map(|column| self.gist_class(column)).collect();
+                Ok(IndexForm::Searched(classes?.into()))
+            }
             method => {
                 let row = self.view.access_method_by_oid(method)?;
                 let name = row.map_or_else(|| method.to_string(), |row| row.amname.to_string());
                 Err(PgError::unsupported(format!("index access method \"{name}\"")))
             }
         }
+    }
+
+    /// The operator class of a GiST index's column, which its `consistent` function stands for.
+    fn gist_class(&self, column: &redoubt_catalog::IndexColumn) -> PgResult<&'static dyn GistClass> {
+        /// Support function number of `consistent`.
+        const CONSISTENT: i16 = 1;
+        let rows = self.view.procs_of_family(column.opfamily)?;
+        let row = rows
+            .iter()
+            .find(|row| row.amprocnum == CONSISTENT && row.amproclefttype == column.input_type)
+            .ok_or_else(|| PgError::internal(format!("missing support function {CONSISTENT}")))?;
+        let (symbol, _) = self.symbol(row.amproc)?;
+        redoubt_functions::gist_class(&symbol).ok_or_else(|| {
+            PgError::unsupported(format!("GiST operator class with the support function {symbol}"))
+        })
     }
 
     /// The hash functions of an operator family, by type.

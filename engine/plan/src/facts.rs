@@ -6,7 +6,7 @@
 
 use redoubt_analyze::query::{ColumnType, Expr, Query};
 use redoubt_error::PgResult;
-use redoubt_functions::{Datum, Env, Oid, ScalarFn, SrfFn, TupleDesc};
+use redoubt_functions::{Datum, Env, GistClass, Oid, ScalarFn, SrfFn, TupleDesc};
 use std::sync::Arc;
 
 /// How big a relation is.
@@ -53,6 +53,8 @@ pub enum IndexForm {
     /// In the order of their hash codes: hash. The operator family's hash functions, by the type of value that
     /// they take.
     Hashed(Arc<[(Oid, ScalarFn)]>),
+    /// Under keys that stand for several values: gist. The operator classes of the key columns.
+    Searched(Arc<[&'static dyn GistClass]>),
 }
 
 /// An index, as far as planning and maintaining it goes.
@@ -96,6 +98,16 @@ impl IndexFacts {
     /// Whether entries lie in the order of values, so that ranges and sorted rows can be had.
     pub fn is_ordered(&self) -> bool {
         matches!(self.form, IndexForm::Ordered)
+    }
+
+    /// Whether NULLs have entries and can be looked for.
+    pub fn searches_nulls(&self) -> bool {
+        !matches!(self.form, IndexForm::Hashed(_))
+    }
+
+    /// Whether equality with each of a list of values can be looked for.
+    pub fn searches_lists(&self) -> bool {
+        !matches!(self.form, IndexForm::Searched(_))
     }
 }
 

@@ -14,8 +14,8 @@ impl FactsHost for Access<'_> {
     }
 
     fn index_size(&self, index: &Index) -> PgResult<(u32, u32)> {
-        let tree = self.engine().btree(index.node)?;
-        Ok((tree.nblocks(), u32::from(tree.height())))
+        let tree = index.open(self.engine())?;
+        Ok((tree.nblocks(), u32::from(tree.height()?)))
     }
 
     fn index_serves_snapshot(&self, index: &Index) -> PgResult<bool> {

@@ -16,7 +16,7 @@ use crate::access::{Access, PG_CATALOG};
 use crate::client::Client;
 use crate::options::option_boolean;
 use crate::session::Session;
-use redoubt_access::{BTree, VacuumOptions, VacuumStats};
+use redoubt_access::{AccessMethod, VacuumOptions, VacuumStats};
 use redoubt_catalog::Relation;
 use redoubt_catalog::rows::PgClass;
 use redoubt_error::{PgError, PgResult, Severity, code};
@@ -193,8 +193,8 @@ impl Session {
         let access = Access::current(self)?;
         let table = access.open(relation.oid)?;
         let indexes = access.catalog().indexes_of(&relation)?;
-        let trees: PgResult<Vec<Arc<BTree>>> =
-            indexes.iter().map(|index| access.engine().btree(index.node)).collect();
+        let trees: PgResult<Vec<Arc<dyn AccessMethod>>> =
+            indexes.iter().map(|index| index.open(access.engine())).collect();
         let trees = trees?;
         if options.verbose {
             let place = format!("{}.{}.{}", self.facts.database_name, table.schema, table.name);
@@ -270,7 +270,7 @@ impl Session {
         let pages = heap.nblocks();
         access.store().set_relation_size(relation.oid, pages as i32, rows as f32, visible as i32)?;
         for index in access.catalog().indexes_of(relation)? {
-            let pages = access.engine().btree(index.node)?.nblocks();
+            let pages = index.open(access.engine())?.nblocks();
             access.store().set_relation_size(index.oid, pages as i32, rows as f32, 0)?;
         }
         Ok(())

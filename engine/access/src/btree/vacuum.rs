@@ -165,14 +165,13 @@ impl BTree {
             let pin = self.pin(block)?;
             // Held while the page is read: a block that is taken now is not found by us, and one that was used
             // does not look free.
-            let mut free = self.free.lock();
+            let mut free = self.free.hold();
             let page = pin.read();
             let node = Node::new(&page)?;
-            let is_known = free.taken.contains(&block) || free.available.contains(&block);
-            if (node.is_deleted() || node.is_free()) && node.deleted_by() < horizon.xmin() && !is_known {
-                free.available.insert(block);
+            if (node.is_deleted() || node.is_free()) && node.deleted_by() < horizon.xmin() {
+                free.found(block);
             }
         }
-        Ok(u32::try_from(self.free.lock().available.len()).unwrap_or(u32::MAX))
+        Ok(self.free.len())
     }
 }

@@ -11,7 +11,7 @@ use redoubt_error::PgResult;
 use redoubt_page::{Op, Page};
 use redoubt_txn::{Backend, Horizon, StatusMissing};
 
-use crate::btree::BTree;
+use crate::access_method::AccessMethod;
 use crate::heap::Heap;
 use crate::heap::page::{Item, item};
 use crate::heap::prune::{PRUNING_BYTES, Pruning};
@@ -58,7 +58,7 @@ pub struct VacuumStats {
 struct Vacuum<'a> {
     heap: &'a Heap,
     backend: &'a Backend,
-    indexes: &'a [Arc<BTree>],
+    indexes: &'a [Arc<dyn AccessMethod>],
     horizon: Horizon,
     /// Places of dead rows that index entries point to still, ascending.
     dead: Vec<Tid>,
@@ -84,7 +84,7 @@ impl Heap {
     pub fn vacuum(
         &self,
         backend: &Backend,
-        indexes: &[Arc<BTree>],
+        indexes: &[Arc<dyn AccessMethod>],
         options: VacuumOptions,
     ) -> PgResult<VacuumStats> {
         let horizon = self.txns.horizon();

@@ -2,11 +2,13 @@
 
 use super::relations::class_row;
 use super::{Ddl, DependencyKind, NewColumn, NewRelation, ObjectAddress, class};
+use crate::index_methods::IndexMethod;
 use crate::index_oids as index;
 use crate::relation::Relation;
 use crate::relation::join_expressions;
 use crate::rows::PgIndex;
 use crate::view::{BTREE, HASH};
+use redoubt_access::IndexKind;
 use redoubt_buffer::RelNode;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, types as t};
@@ -76,7 +78,7 @@ impl Ddl<'_> {
     ///
     /// # Errors
     /// `42P07` when the table's schema has a relation of that name; `0A000` for access methods other than
-    /// btree and hash; those of writing pages.
+    /// btree, hash and gist; those of writing pages.
     pub fn create_index(&self, new: &NewIndex, constraint: Option<Oid>) -> PgResult<Oid> {
         let table = self.view().relation_by_oid(new.table)?.ok_or_else(|| {
             PgError::new(code::UNDEFINED_TABLE, format!("relation with OID {} does not exist", new.table))
@@ -99,10 +101,8 @@ impl Ddl<'_> {
             )
         };
         if !partitioned {
-            if !matches!(new.method, BTREE | HASH) {
-                return Err(self.unsupported_method(new.method)?);
-            }
-            self.store.create_storage(RelNode(oid), oid, 'i')?;
+            let kind = self.index_kind(new.method)?;
+            self.store.create_storage(RelNode(oid), oid, Some(kind))?;
         }
         self.insert(&class_row(&relation, oid, 0))?;
         for (at, column) in relation.columns.iter().enumerate() {
@@ -125,10 +125,14 @@ impl Ddl<'_> {
         Ok(oid)
     }
 
-    fn unsupported_method(&self, method: Oid) -> PgResult<PgError> {
+    /// How an access method's entries lie on pages.
+    pub(super) fn index_kind(&self, method: Oid) -> PgResult<IndexKind> {
+        if let Some(kind) = IndexMethod::by_oid(method).and_then(IndexMethod::kind) {
+            return Ok(kind);
+        }
         let row = self.view().access_method_by_oid(method)?;
         let name = row.map_or_else(|| method.to_string(), |row| row.amname.to_string());
-        Ok(PgError::unsupported(format!("index access method \"{name}\"")))
+        Err(PgError::unsupported(format!("index access method \"{name}\"")))
     }
 
     /// The columns that an index stores: a class may store something else than the column's type, and a hash index

@@ -84,7 +84,7 @@ impl Ddl<'_> {
         let (array, row_type) =
             if has_row_type(new.kind) { (self.allocate_oid()?, self.allocate_oid()?) } else { (0, 0) };
         if has_storage(new.kind) {
-            self.store.create_storage(RelNode(oid), oid, new.kind)?;
+            self.store.create_storage(RelNode(oid), oid, None)?;
         }
         // Of two that make a table of one name at once, the second fails at its row type, as in PostgreSQL.
         if row_type != 0 {
@@ -304,7 +304,11 @@ impl Ddl<'_> {
     pub fn new_storage(&self, oid: Oid) -> PgResult<RelNode> {
         let relation = self.relation_must(oid)?;
         let node = RelNode(self.allocate_oid()?);
-        self.store.create_storage(node, oid, relation.kind)?;
+        let kind = match relation.kind {
+            'i' => Some(self.index_kind(relation.class.relam)?),
+            _ => None,
+        };
+        self.store.create_storage(node, oid, kind)?;
         Ok(node)
     }
 

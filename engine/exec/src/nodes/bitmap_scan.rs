@@ -5,9 +5,10 @@ use crate::bitmap::{Bitmap, Page, slots};
 use crate::exec::Exec;
 use crate::node::Node;
 use crate::table::TableReader;
-use redoubt_access::{BTreeScan, Direction, FetchBuf, HeapScan, Tid};
+use redoubt_access::{BTreeScan, Direction, FetchBuf, GistSearch, HeapScan, Tid};
 use redoubt_error::PgResult;
 use redoubt_plan::explain::NodeDetail;
+use redoubt_plan::facts::IndexForm;
 use redoubt_plan::{NodeId, NodeKind, SlotSet};
 
 pub(crate) struct BitmapScanState {
@@ -92,6 +93,19 @@ fn make<'a>(x: &mut Exec<'a>, id: NodeId) -> PgResult<Bitmap> {
         NodeKind::BitmapIndexScan(node) => {
             let mut bitmap = Bitmap::new(x.ctx.storage.work.sort_bytes);
             let mut found = 0;
+            if let IndexForm::Searched(columns) = &node.index.form {
+                if let Some(conditions) = index_scan::search_conditions(x, columns, &node.conditions)? {
+                    let tree = x.ctx.storage.open_gist(node.index.storage)?;
+                    let mut search = GistSearch::new(tree, columns.clone(), conditions);
+                    while let Some(tid) = search.next()? {
+                        bitmap.insert(tid);
+                        found += 1;
+                        x.ctx.check_for_interrupts()?;
+                    }
+                }
+                x.note_loop(id, found);
+                return Ok(bitmap);
+            }
             let mut scan = None;
             for range in index_scan::ranges(x, &node.index, &node.conditions)? {
                 match &mut scan {

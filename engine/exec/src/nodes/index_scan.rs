@@ -1,17 +1,20 @@
 //! IndexScan: rows in the order of a B-tree, within the range that the conditions leave; of a hash index, those that
-//! have the hash code that is looked for.
+//! have the hash code that is looked for; of a GiST index, those that a search comes to.
 //!
 //! Equalities on leading columns, then a range on the next, bound what is read; what other
 //! conditions ask is tested on the rows. Lists of values are read one after the other.
 
 mod only;
+mod search;
+
+pub(super) use search::search_conditions;
 
 use crate::exec::Exec;
 use crate::index_key::{encode_column, hash_code, key_type};
 use crate::node::Node;
 use crate::table::TableReader;
 use only::IndexOnly;
-use redoubt_access::{BTreeScan, Direction, FetchBuf, KeyRange};
+use redoubt_access::{BTreeScan, Direction, FetchBuf, GistSearch, KeyRange};
 use redoubt_error::PgResult;
 use redoubt_functions::{Datum, Oid, ScalarFn, types};
 use redoubt_plan::explain::NodeDetail;
@@ -24,6 +27,8 @@ pub(crate) struct IndexScanState {
     id: NodeId,
     table: Option<TableReader>,
     scan: Option<BTreeScan>,
+    /// In place of a scan, in an index that is searched.
+    search: Option<GistSearch>,
     /// Ranges still to be read, the next one last.
     ranges: Vec<KeyRange>,
     started: bool,
@@ -37,6 +42,7 @@ impl IndexScanState {
             id,
             table: None,
             scan: None,
+            search: None,
             ranges: Vec::new(),
             started: false,
             buf: FetchBuf::default(),
@@ -44,12 +50,17 @@ impl IndexScanState {
         }
     }
 
-    /// Computes the ranges and goes to the first.
-    fn start<'a>(&mut self, x: &mut Exec<'a>, node: &'a IndexScan) -> PgResult<()> {
+    fn open_table(&mut self, x: &Exec<'_>, node: &IndexScan) -> PgResult<()> {
         if self.table.is_none() {
             self.table = Some(TableReader::open(x, node.scan.range)?);
             self.only = IndexOnly::new(node);
         }
+        Ok(())
+    }
+
+    /// Computes the ranges and goes to the first.
+    fn start<'a>(&mut self, x: &mut Exec<'a>, node: &'a IndexScan) -> PgResult<()> {
+        self.open_table(x, node)?;
         if let Some(only) = &mut self.only {
             only.forget();
         }
@@ -87,6 +98,9 @@ impl IndexScanState {
 impl Node for IndexScanState {
     fn next(&mut self, x: &mut Exec<'_>) -> PgResult<bool> {
         let NodeKind::IndexScan(node) = &x.plan.nodes[self.id.index()].kind else { unreachable!() };
+        if let IndexForm::Searched(columns) = &node.index.form {
+            return self.next_found(x, node, columns);
+        }
         if !self.started {
             self.start(x, node)?;
         }

@@ -6,16 +6,16 @@ mod feed;
 mod index_entries;
 mod insert;
 
+use crate::context::OpenIndex;
 use crate::exec::Exec;
 use crate::node::{Node, PlanState};
 use crate::table::{TableReader, system_column};
-use redoubt_access::{BTree, FetchBuf, InsertOptions, Tid, TupleRef};
+use redoubt_access::{FetchBuf, InsertOptions, Tid, TupleRef};
 use redoubt_analyze::query::CommandType;
 use redoubt_error::{PgError, PgResult};
 use redoubt_functions::Datum;
 use redoubt_plan::modify::ModifyTable;
 use redoubt_plan::{NodeId, NodeKind, SlotSet};
-use std::sync::Arc;
 
 pub use feed::{Feed, RowSource};
 
@@ -32,7 +32,7 @@ pub(crate) struct ModifyTableState {
 pub(crate) struct Target {
     table: TableReader,
     /// In step with `ModifyTable::indexes`.
-    indexes: Vec<Arc<BTree>>,
+    indexes: Vec<OpenIndex>,
     /// Where new rows are made.
     tuple: Vec<u8>,
     /// Where old rows are fetched.
@@ -50,7 +50,7 @@ impl Target {
         let table = TableReader::open(x, node.range)?;
         let mut indexes = Vec::with_capacity(node.indexes.len());
         for index in &node.indexes {
-            indexes.push(x.ctx.storage.open_index(index.index.storage)?);
+            indexes.push(x.ctx.storage.open_for_entries(&index.index)?);
         }
         Ok(Target {
             table,

@@ -3,7 +3,7 @@
 use super::cost::{Cost, clamp_rows};
 use super::level::{BaseRel, LevelPlanner};
 use super::path::{IndexClause, IndexClauseTest};
-use crate::facts::{IndexFacts, PlannerSettings};
+use crate::facts::{IndexFacts, IndexForm, PlannerSettings};
 use crate::planner::clause::Clause;
 use redoubt_analyze::query::Expr;
 use redoubt_error::PgResult;
@@ -94,10 +94,11 @@ impl LevelPlanner<'_, '_> {
         let mut startup = arguments.startup + arguments.total;
         let operators = settings.cpu_operator_cost * conditions.len() as f64;
         total += startup + tuples * scans * (settings.cpu_index_tuple_cost + operators);
-        // Hash codes lead to their page at once, as PostgreSQL reckons.
-        let correlation = match index.is_ordered() {
-            false => return Ok(IndexCost { startup, total, selectivity, correlation: 0.0 }),
-            true => self.index_correlation(base, index)?,
+        let correlation = match index.form {
+            // Hash codes lead to their page at once, as PostgreSQL reckons.
+            IndexForm::Hashed(_) => return Ok(IndexCost { startup, total, selectivity, correlation: 0.0 }),
+            IndexForm::Ordered => self.index_correlation(base, index)?,
+            IndexForm::Searched(_) => 0.0,
         };
         if index_tuples > 1.0 {
             let descent = index_tuples.log2().ceil() * settings.cpu_operator_cost;

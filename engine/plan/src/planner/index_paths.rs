@@ -96,12 +96,13 @@ impl LevelPlanner<'_, '_> {
         Ok(match &clause.expr {
             Expr::ScalarArrayOp { call, any: true } => {
                 let CallForm::Operator { oid, .. } = call.form else { return Ok(None) };
-                let fits = is_column(&call.args[0])
+                let fits = index.searches_lists()
+                    && is_column(&call.args[0])
                     && self.is_index_value(range, &call.args[1])
                     && self.strategy(index, column, call, oid)? == Some(EQUAL);
                 fits.then(|| IndexClauseTest::AnyOf { array: call.args[1].clone() })
             }
-            Expr::IsNull { arg, negated, row: false } if is_column(arg) && index.is_ordered() => {
+            Expr::IsNull { arg, negated, row: false } if is_column(arg) && index.searches_nulls() => {
                 Some(if *negated { IndexClauseTest::NotNull } else { IndexClauseTest::IsNull })
             }
             // A boolean column is itself a condition.
@@ -127,7 +128,7 @@ impl LevelPlanner<'_, '_> {
         Ok(strategy.map(|strategy| IndexClauseTest::Compare { strategy, value: value.clone() }))
     }
 
-    /// The operator's strategy in the column's operator family, as B-trees number them.
+    /// The operator's strategy in the column's operator family; `=` in a hash family as B-trees number it.
     fn strategy(
         &self,
         index: &IndexFacts,
@@ -138,7 +139,8 @@ impl LevelPlanner<'_, '_> {
         if operator == 0 || column.collation != 0 && call.input_collation != column.collation {
             return Ok(None);
         }
-        if !call.args.iter().all(|arg| fits_key(column, arg.ty().type_oid)) {
+        // Only an order needs values of one kind; else the operator family says what goes together.
+        if index.is_ordered() && !call.args.iter().all(|arg| fits_key(column, arg.ty().type_oid)) {
             return Ok(None);
         }
         let strategy = self.builder.ctx.catalog.strategy(operator, column.family)?;
@@ -146,6 +148,8 @@ impl LevelPlanner<'_, '_> {
             IndexForm::Ordered => u8::try_from(strategy).ok(),
             // A hash family has one operator.
             IndexForm::Hashed(_) => Some(EQUAL),
+            // Every family has numbers of its own.
+            IndexForm::Searched(_) => u8::try_from(strategy).ok(),
         }))
     }
 

@@ -5,7 +5,7 @@ use super::storage_options::index_options;
 use crate::access::Access;
 use crate::session::Session;
 use redoubt_catalog::ddl::{Ddl, NewIndex};
-use redoubt_catalog::{BTREE, HASH, IndexMethod, Relation};
+use redoubt_catalog::{GIST, IndexMethod, Relation};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::Oid;
 use redoubt_sql::tree::CreateIndex;
@@ -86,8 +86,11 @@ fn method_of(access: &Access<'_>, create: &CreateIndex) -> PgResult<&'static Ind
     if let Some((_, what)) = lacks.iter().find(|(lacks, _)| *lacks) {
         return Err(method_lacks(name, what));
     }
-    if !matches!(method.oid, BTREE | HASH) {
+    if method.kind().is_none() {
         return Err(PgError::unsupported(format!("index access method \"{name}\"")));
+    }
+    if method.oid == GIST && !create.include.is_empty() {
+        return Err(PgError::unsupported("INCLUDE in GiST indexes"));
     }
     Ok(method)
 }

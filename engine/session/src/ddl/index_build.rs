@@ -14,9 +14,13 @@ use redoubt_catalog::ddl::Ddl;
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_exec::{ExecContext, ExternalSort, Relations, RowEvaluator, Storage, encode_key, encode_payload};
 use redoubt_functions::{Datum, Oid, TupleDesc, io};
-use redoubt_plan::facts::{IndexFacts, PlannerContext, PlannerSettings};
+use redoubt_plan::facts::{IndexFacts, IndexForm, PlannerContext, PlannerSettings};
 use redoubt_plan::{CatalogFacts, PlanCatalog, plan_row};
 use std::sync::Arc;
+
+/// How full leaves of a GiST index are made, in percent, as in PostgreSQL.
+const GIST_FILL: u8 = 90;
+const PAGE_BYTES: usize = 8192;
 
 /// How many rows are read between two looks at whether the statement was cancelled.
 const ROWS_PER_CHECK: u64 = 1024;
@@ -63,11 +67,29 @@ impl Session {
         keys.finish(&mut Pair::order)?;
         let catalog_index = access.catalog().index_by_oid(index)?;
         let catalog_index = catalog_index.ok_or_else(|| PgError::internal("the new index has gone"))?;
-        let tree = access.engine().btree(catalog_index.node)?;
         let option = |name: &str| {
             catalog_index.options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
         };
         let fillfactor = option("fillfactor").and_then(|text| text.parse().ok());
+        if let IndexForm::Searched(columns) = &index_facts.form {
+            let tree = access.engine().gist(catalog_index.node)?;
+            let spare = PAGE_BYTES * usize::from(100 - fillfactor.unwrap_or(GIST_FILL).clamp(10, 100)) / 100;
+            let mut entries = 0_u64;
+            while let Some(pair) = keys.next(&mut Pair::order)? {
+                tree.insert(columns, pair.key(), pair.tid, spare)?;
+                entries += 1;
+                if entries % ROWS_PER_CHECK == 0 {
+                    self.facts.backend.check_for_interrupts()?;
+                }
+            }
+            return self.note_built(
+                &access,
+                (table, heap.nblocks()),
+                (index, tree.nblocks(), entries),
+                &counted,
+            );
+        }
+        let tree = access.engine().btree(catalog_index.node)?;
         let mut builder = BulkBuilder::new(tree.clone(), fillfactor)?;
         let mut unique = index_facts.unique.then(|| Duplicates::new(index_facts.nulls_not_distinct));
         let mut entries = 0_u64;
@@ -89,17 +111,27 @@ impl Session {
             }
         }
         builder.finish()?;
+        self.note_built(&access, (table, heap.nblocks()), (index, tree.nblocks(), entries), &counted)
+    }
+
+    /// Tells the catalogs how large the table and its new index are.
+    fn note_built(
+        &self,
+        access: &Access<'_>,
+        (table, pages): (Oid, u32),
+        (index, index_pages, entries): (Oid, u32, u64),
+        counted: &Counted,
+    ) -> PgResult<()> {
         let ddl = Ddl::new(access.store(), &access.path);
         if counted.broken {
             ddl.change_index(index, |row| row.indcheckxmin = true)?;
         }
         ddl.change_relation(index, |row| {
-            row.relpages = tree.nblocks() as i32;
+            row.relpages = index_pages as i32;
             row.reltuples = entries as f32;
         })?;
-        let pages = heap.nblocks() as i32;
         ddl.note_in_relation(table, |row| {
-            row.relpages = pages;
+            row.relpages = pages as i32;
             // An empty table that has never been counted may be about to be filled.
             if counted.live > 0 || row.reltuples >= 0.0 {
                 row.reltuples = counted.live as f32;

@@ -5,7 +5,7 @@
 //! transaction numbers have 64 bits), no statement runs in parallel workers. Values that would ask for more are refused
 //! with 0A000.
 
-use redoubt_catalog::HASH;
+use redoubt_catalog::{GIST, HASH};
 use redoubt_error::{PgError, PgResult, code};
 use redoubt_functions::{Oid, parse_bool};
 use redoubt_sql::tree::DefElem;
@@ -55,6 +55,9 @@ const TABLE: &[(&str, Kind)] = &[
 
 const BTREE_OPTIONS: &[(&str, Kind)] =
     &[("fillfactor", Kind::Int(10, 100)), ("deduplicate_items", Kind::Bool)];
+/// An index is built by insertions; to buffer them or not leaves no trace.
+const GIST_OPTIONS: &[(&str, Kind)] =
+    &[("fillfactor", Kind::Int(10, 100)), ("buffering", Kind::OneOf(&["on", "off", "auto"]))];
 const HASH_OPTIONS: &[(&str, Kind)] = &[("fillfactor", Kind::Int(10, 100))];
 
 /// Parameters that TOAST tables have as well.
@@ -83,7 +86,12 @@ pub(crate) fn index_options(
     before: Option<&[Arc<str>]>,
     options: &[DefElem],
 ) -> PgResult<Option<Vec<Arc<str>>>> {
-    merged(before, options, if method == HASH { HASH_OPTIONS } else { BTREE_OPTIONS })
+    let known = match method {
+        HASH => HASH_OPTIONS,
+        GIST => GIST_OPTIONS,
+        _ => BTREE_OPTIONS,
+    };
+    merged(before, options, known)
 }
 
 /// `reloptions` without some parameters.
@@ -173,7 +181,8 @@ fn check_value(name: &str, value: &str, kind: Kind) -> PgResult<()> {
             Err(out_of_range(format!("Valid values are between \"{low:.6}\" and \"{high:.6}\".")))
         }
         Kind::OneOf(values) if values.contains(&value.to_lowercase().as_str()) => Ok(()),
-        Kind::OneOf(_) => Err(invalid("enum")),
+        // PostgreSQL names only the canonical ones of its enumerations.
+        Kind::OneOf(_) => Err(invalid("enum").detail("Valid values are \"on\", \"off\", and \"auto\".")),
         Kind::Only(kind, obeyed) => {
             check_value(name, value, *kind)?;
             if obeyed.contains(&value.to_lowercase().as_str()) {

@@ -43,7 +43,7 @@ fn pages(env: &Env<'_>, relation: &Relation) -> PgResult<i64> {
     }
     if matches!(relation.kind, 'i' | 'I') {
         return match env.catalog.index_by_oid(relation.oid)? {
-            Some(index) => Ok(i64::from(env.access.engine().btree(index.node)?.nblocks())),
+            Some(index) => Ok(i64::from(index.open(env.access.engine())?.nblocks())),
             None => Ok(0),
         };
     }
@@ -76,7 +76,7 @@ fn table_size(env: &Env<'_>, _: &Context<'_>, args: &[Datum]) -> PgResult<Datum>
 fn index_pages(env: &Env<'_>, relation: &Relation) -> PgResult<i64> {
     let mut sum = 0;
     for index in env.catalog.indexes_of(relation)? {
-        sum += i64::from(env.access.engine().btree(index.node)?.nblocks());
+        sum += i64::from(index.open(env.access.engine())?.nblocks());
     }
     Ok(sum)
 }

@@ -72,7 +72,7 @@ impl Session {
         let store = access.store();
         store.set_relation_size(relation.oid, rows.pages as i32, rows.table_rows as f32, visible as i32)?;
         for index in access.catalog().indexes_of(&relation)? {
-            let pages = access.engine().btree(index.node)?.nblocks();
+            let pages = index.open(access.engine())?.nblocks();
             store.set_relation_size(index.oid, pages as i32, rows.table_rows as f32, 0)?;
         }
         self.facts.instance.counters.analyzed((relation.database, relation.oid));

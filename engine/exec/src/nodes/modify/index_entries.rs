@@ -1,6 +1,7 @@
 //! Index entries for new row versions, and what unique indexes say to them.
 
 use super::Target;
+use crate::context::OpenIndex;
 use crate::exec::Exec;
 use crate::index_key::{encode_key, encode_payload};
 use crate::interpret::is_true;
@@ -48,7 +49,10 @@ pub(super) fn enter(
     tid: Tid,
 ) -> PgResult<Option<Refused>> {
     let facts = &index.index;
-    let tree = &target.indexes[at];
+    let tree = match &target.indexes[at] {
+        OpenIndex::BTree(tree) => tree,
+        OpenIndex::Gist(tree, columns) => return tree.insert(columns, key, tid, 0).map(|()| None),
+    };
     if !facts.unique || has_null && !facts.nulls_not_distinct {
         tree.insert(key, tid, payload)?;
         return Ok(None);
