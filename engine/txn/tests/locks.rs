@@ -210,7 +210,7 @@ fn a_deadlock_over_rows_and_tables() {
 fn a_soft_deadlock_is_resolved_by_reordering() {
     let txns = open(&MemVolume::new());
     let [d1, d2, e1, e2] = [1, 2, 3, 4].map(|pid| begin(&txns, pid));
-    for txn in [&d2, &e1, &e2] {
+    for txn in [&d1, &e1, &e2] {
         txn.backend().set_deadlock_timeout(Duration::from_secs(100));
     }
     lock(&d1, table(1), LockMode::AccessShare).unwrap();
@@ -220,10 +220,11 @@ fn a_soft_deadlock_is_resolved_by_reordering() {
         until_waiting(&txns, e1.backend());
         let e2_waits = scope.spawn(|| lock(&e2, table(2), LockMode::AccessExclusive));
         until_waiting(&txns, e2.backend());
+        let d1_waits = scope.spawn(|| lock(&d1, table(2), LockMode::AccessShare));
+        until_waiting(&txns, d1.backend());
+        // d2 waits for e1 (ahead of it), e1 for d1, d1 for e2 (ahead of it), e2 for d2: d1 goes first, though d2 looks.
         let d2_waits = scope.spawn(|| lock(&d2, table(1), LockMode::AccessShare));
-        until_waiting(&txns, d2.backend());
-        // d1 waits for e2 (ahead of it), e2 for d2, d2 for e1 (ahead of it), e1 for d1.
-        lock(&d1, table(2), LockMode::AccessShare).unwrap();
+        d1_waits.join().unwrap().unwrap();
         d1.commit().unwrap();
         e1_waits.join().unwrap().unwrap();
         e1.commit().unwrap();

@@ -54,7 +54,8 @@ impl Rearrangement<'_, '_> {
     /// Looks for soft edges, of this cycle and of those that are left or arise when it is broken, whose reversal
     /// leaves none. The queues are as they were if there are none.
     fn breaks(&mut self, cycle: &[Edge]) -> bool {
-        for edge in cycle.iter().filter(|edge| edge.soft) {
+        // PostgreSQL tries the end of the cycle first: whoever looks for the deadlock goes on last.
+        for edge in cycle.iter().rev().filter(|edge| edge.soft) {
             self.reversed.push(edge.clone());
             if self.arrange(edge.tag) && self.remaining_cycle().is_none_or(|next| self.breaks(&next)) {
                 return true;
