@@ -4,7 +4,7 @@ use crate::directory::{self, Found, Mode};
 use crate::members::Cluster;
 use crate::{control, inspect};
 use clap::{Args, Subcommand};
-use redoubt_client::Volume;
+use redoubt_client::{ChangeStep, Volume};
 use redoubt_protocol::NodeId;
 use redoubt_quic::MemberName;
 use serde_json::{Value, json};
@@ -66,6 +66,12 @@ pub(crate) fn describe(volume: &Volume, zones: &[(NodeId, char)], port: i64) -> 
             "pgcl": group.pgcl.get(),
             "tail": group.tail.get(),
             "membership_epoch": group.membership_epoch,
+            "change": group.change.map(|change| json!({
+                "leaving": change.leaving.get(),
+                "joining": change.joining.get(),
+                "join_point": change.join_point.get(),
+                "step": word(change.step),
+            })),
             "segments": segments.collect::<Vec<_>>(),
         })
     });
@@ -82,6 +88,15 @@ pub(crate) fn describe(volume: &Volume, zones: &[(NodeId, char)], port: i64) -> 
         "damaged_reads": status.damaged_reads,
         "groups": groups.collect::<Vec<_>>(),
     })
+}
+
+fn word(step: ChangeStep) -> &'static str {
+    match step {
+        ChangeStep::Creating => "creating",
+        ChangeStep::Naming => "naming",
+        ChangeStep::Settling => "settling",
+        ChangeStep::Filling => "filling",
+    }
 }
 
 /// What all members that run say.
@@ -109,6 +124,36 @@ fn status(directory: &Path) -> Result<Value, String> {
             Ok(json!({ "mode": "processes", "writer": writer, "nodes": nodes.collect::<Vec<_>>() }))
         }
     }
+}
+
+/// What a segment has to do with a change of its group's membership, and how far it is with the images that a peer gives
+/// it.
+fn part_in_change(change: &Value, segment: &Value, nodes: &[Value]) -> String {
+    let number = &segment["segment"];
+    let mut out = String::new();
+    if change["joining"] == *number {
+        let (scl, point) = (&segment["scl"], &change["join_point"]);
+        out.push_str(&format!(
+            ", joining ({}): counts from SCL {point}, is at {scl}",
+            word_of(&change["step"])
+        ));
+    } else if change["leaving"] == *number {
+        out.push_str(", leaving");
+    }
+    let said = nodes.iter().filter_map(|node| node["segments"].as_array()).flatten();
+    let images = said.filter(|said| said["segment"] == *number).map(|said| &said["images"]);
+    for images in images.filter(|images| !images.is_null()) {
+        let page = match &images["next_page"] {
+            Value::Null => "the last".to_owned(),
+            page => page.to_string(),
+        };
+        out.push_str(&format!(", images from segment {} up to page {page}", images["source"]));
+    }
+    out
+}
+
+fn word_of(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
 }
 
 fn table(status: &Value) -> String {
@@ -147,6 +192,7 @@ fn table(status: &Value) -> String {
                 (_, Value::Null) => "not connected".to_owned(),
                 (_, reason) => text(reason),
             };
+            let state = state + &part_in_change(&group["change"], &segment, &each(&status["nodes"]));
             out.push_str(&format!(
                 "  {:>4}  {:>4}  {:>7}  {:>11}  {state}\n",
                 text(&segment["node"]),

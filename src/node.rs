@@ -65,10 +65,19 @@ fn stop_when_failed(result: &Result<(), ShardError>) {
 /// What `ctl status` shows of a node.
 fn describe(id: u16, zone: char, listen: SocketAddr, shard: &ShardHandle) -> serde_json::Value {
     let counters = shard.counters();
+    let taking = shard.taking();
     let segments: Vec<serde_json::Value> = shard
         .statuses()
         .iter()
         .map(|status| {
+            let taken = taking.iter().find(|(segment, _)| *segment == status.from.segment);
+            let images = taken.map(|(_, progress)| {
+                json!({
+                    "source": progress.source.get(),
+                    "at": progress.at.get(),
+                    "next_page": progress.next_page.map(|page| page.get()),
+                })
+            });
             json!({
                 "pg": status.from.pg.get(),
                 "segment": status.from.segment.get(),
@@ -82,6 +91,7 @@ fn describe(id: u16, zone: char, listen: SocketAddr, shard: &ShardHandle) -> ser
                 "membership_epoch": status.membership_epoch.get(),
                 "joined": status.joined,
                 "clean": status.clean,
+                "images": images,
             })
         })
         .collect();
@@ -100,5 +110,6 @@ fn describe(id: u16, zone: char, listen: SocketAddr, shard: &ShardHandle) -> ser
         "damage_repaired": counters.damage_repaired,
         "writer_record_bytes": counters.writer_record_bytes,
         "peer_record_bytes": counters.peer_record_bytes,
+        "peer_images": counters.peer_images,
     })
 }

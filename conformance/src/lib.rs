@@ -4,6 +4,7 @@
 
 mod chart;
 mod compare;
+pub mod members;
 mod messages;
 mod metrics;
 pub mod noting;

@@ -1,54 +1,13 @@
 //! The cluster as real processes: a zone lost, a third node lost, a node back again, seen from clients.
 
+use redoubt_conformance::members::{Member, kill_9, status};
 use redoubt_conformance::noting::{NOTED_TABLE, NotingClients, check_noted};
 use redoubt_conformance::{Server, redoubt_binary, scratch_dir};
-use serde_json::Value;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long anything may take that must happen.
 const LIMIT: Duration = Duration::from_secs(60);
-
-fn pid(dir: &Path, member: &str) -> String {
-    let path = dir.join(member).join("pid");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    text.split_whitespace().next().expect("a process id").to_string()
-}
-
-fn kill_9(dir: &Path, member: &str) {
-    let sent = Command::new("kill").args(["-9", &pid(dir, member)]).status().expect("kill runs");
-    assert!(sent.success(), "{member} was not running");
-}
-
-/// A member that a test has started again by itself.
-struct Member(Child);
-
-impl Member {
-    fn start(dir: &Path, arguments: &[&str]) -> Member {
-        let mut command = Command::new(redoubt_binary());
-        command.arg("start").arg("-D").arg(dir).arg("--processes").args(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Member(command.spawn().expect("the binary starts"))
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _reaped = self.0.wait();
-    }
-}
-
-fn status(dir: &Path) -> Value {
-    let output = Command::new(redoubt_binary())
-        .args(["ctl", "status", "--json", "-D"])
-        .arg(dir)
-        .output()
-        .expect("the binary starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("ctl status --json prints JSON")
-}
 
 #[test]
 fn a_zone_and_a_third_node_lost() {

@@ -12,6 +12,7 @@ use redoubt_protocol::{
 };
 
 use crate::error::VolumeError;
+use crate::membership::{Changes, Unreachable};
 use crate::metadata::MetadataStore;
 use crate::reads::Reads;
 use crate::transport::Transport;
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     /// Answers to requests to make segments.
     pub(crate) created: Mutex<HashMap<RequestId, Option<Status>>>,
     pub(crate) creation_answered: Condvar,
+    /// Changes of membership.
+    pub(crate) changes: Changes,
     pub(crate) segment_pages: u64,
     /// Pages there is a group for.
     pub(crate) page_count: AtomicU64,
@@ -72,6 +75,8 @@ pub(crate) struct Writing {
     ticked: (Lsn, Lsn),
     /// Segments that cannot serve, and why.
     pub(crate) failed: Vec<(Address, Refusal)>,
+    /// Nodes to which there is no connection.
+    pub(crate) unreachable: Unreachable,
 }
 
 impl Writing {
@@ -158,6 +163,7 @@ impl Core {
             announced: 0,
             ticked: (vdl, floor),
             failed: Vec::new(),
+            unreachable: Unreachable::new(),
         };
         (0..groups).for_each(|pg| writing.connect_group(PgId::new(pg as u32)));
         Self {
@@ -173,6 +179,7 @@ impl Core {
             growing: Mutex::new(()),
             created: Mutex::default(),
             creation_answered: Condvar::new(),
+            changes: Changes::default(),
             segment_pages,
             page_count: AtomicU64::new(groups as u64 * segment_pages),
         }
@@ -223,6 +230,10 @@ impl Core {
     /// A connection to a node stands or has ended.
     pub(crate) fn set_reachable(&self, node: NodeId, is_reachable: bool) {
         let mut writing = self.writing.lock();
+        match is_reachable {
+            true => writing.unreachable.remove(&node),
+            false => writing.unreachable.insert(node),
+        };
         for pg in (0..writing.writer.group_count() as u32).map(PgId::new) {
             let on_node = |view: &SegmentView| writing.nodes.get(&view.segment) == Some(&node);
             let there: Vec<_> = writing.writer.segments(pg).filter(on_node).collect();
@@ -325,6 +336,7 @@ impl Core {
         let mut writing = self.writing.lock();
         let before = (writing.writer.vdl(), writing.writer.unacked_bytes());
         for message in messages.drain(..) {
+            writing.note_sound(&message);
             match writing.writer.on_message(&message) {
                 WriterEvent::Nothing | WriterEvent::VdlAdvanced => {}
                 WriterEvent::Wake(address) => {
@@ -334,7 +346,9 @@ impl Core {
                 WriterEvent::Fenced { by } => fenced = Some(by),
                 WriterEvent::SegmentFailed(address, reason) => writing.note_failed(address, reason),
                 WriterEvent::StaleMembership(address) => {
-                    writing.note_failed(address, Refusal::UnknownSegment);
+                    let known = writing.writer.membership(address.pg).map(|known| known.epoch());
+                    let current = known.unwrap_or_default();
+                    writing.note_failed(address, Refusal::StaleMembership { current });
                 }
                 WriterEvent::Contradiction(address) => {
                     writing.note_failed(address, Refusal::BadRecords);
@@ -393,6 +407,14 @@ impl Core {
 }
 
 impl Writing {
+    /// Whoever answers as a segment does is there, whatever was said before.
+    fn note_sound(&mut self, message: &Message) {
+        if !self.failed.is_empty() && !matches!(message, Message::Refused(_)) {
+            let from = message.address();
+            self.failed.retain(|(known, _)| *known != from);
+        }
+    }
+
     fn note_failed(&mut self, address: Address, reason: Refusal) {
         self.failed.retain(|(known, _)| *known != address);
         self.failed.push((address, reason));

@@ -81,7 +81,7 @@ pub(crate) fn name_group(metadata: &dyn MetadataStore, plan: &Plan) -> Result<()
     let key = group_key(plan.pg.get());
     // A group that was planned earlier and not counted has left its name; its segments hold nothing.
     let before = metadata.read(&key)?.map(|revised| revised.revision);
-    metadata.compare_and_set(&key, before, &encode_membership(plan))?;
+    metadata.compare_and_set(&key, before, &encode_membership(plan.pg, &plan.membership))?;
     let (mut record, revision) = read_volume(metadata)?;
     if record.groups != plan.pg.get() {
         return Err(MetadataError::Conflict.into());
@@ -99,13 +99,13 @@ pub(crate) fn read_volume(metadata: &dyn MetadataStore) -> Result<(VolumeRecord,
 }
 
 /// A membership is stored as the message that would install it: versioned, checked, documented.
-fn encode_membership(plan: &Plan) -> Vec<u8> {
-    let segment = plan.membership.members()[0].segment;
+fn encode_membership(pg: PgId, membership: &Arc<Membership>) -> Vec<u8> {
+    let segment = membership.members()[0].segment;
     let message = Message::WriteMembership(WriteMembership {
-        to: Address { pg: plan.pg, segment },
+        to: Address { pg, segment },
         request: RequestId::new(0),
         volume_epoch: VolumeEpoch::ZERO,
-        membership: Arc::clone(&plan.membership),
+        membership: Arc::clone(membership),
     });
     let mut bytes = Vec::new();
     let rest = message.encode(&mut bytes);
@@ -118,16 +118,36 @@ pub(crate) fn read_groups(
     metadata: &dyn MetadataStore,
     groups: u32,
 ) -> Result<Vec<Arc<Membership>>, MetadataError> {
-    let read = |pg: u32| {
-        let key = group_key(pg);
-        let missing = || MetadataError::Damaged(format!("{key} is missing"));
-        let stored = metadata.read(&key)?.ok_or_else(missing)?;
-        match Message::decode(&SharedBytes::from(stored.value))? {
-            Message::WriteMembership(message) if message.to.pg == PgId::new(pg) => Ok(message.membership),
-            _ => Err(MetadataError::Damaged(format!("{key} is no membership"))),
+    (0..groups).map(|pg| read_group(metadata, pg).map(|stored| stored.membership)).collect()
+}
+
+/// A membership as it is stored.
+pub(crate) struct StoredGroup {
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) revision: u64,
+}
+
+/// The membership of one group.
+pub(crate) fn read_group(metadata: &dyn MetadataStore, pg: u32) -> Result<StoredGroup, MetadataError> {
+    let key = group_key(pg);
+    let missing = || MetadataError::Damaged(format!("{key} is missing"));
+    let stored = metadata.read(&key)?.ok_or_else(missing)?;
+    match Message::decode(&SharedBytes::from(stored.value))? {
+        Message::WriteMembership(message) if message.to.pg == PgId::new(pg) => {
+            Ok(StoredGroup { membership: message.membership, revision: stored.revision })
         }
-    };
-    (0..groups).map(read).collect()
+        _ => Err(MetadataError::Damaged(format!("{key} is no membership"))),
+    }
+}
+
+/// Puts a group's next membership in the place of the one that was read at this revision.
+pub(crate) fn write_group(
+    metadata: &dyn MetadataStore,
+    pg: PgId,
+    revision: u64,
+    next: &Arc<Membership>,
+) -> Result<(), MetadataError> {
+    metadata.compare_and_set(&group_key(pg.get()), Some(revision), &encode_membership(pg, next)).map(|_| ())
 }
 
 impl Core {

@@ -8,6 +8,7 @@
 mod core;
 mod error;
 mod growth;
+mod membership;
 mod metadata;
 mod opening;
 mod reads;
@@ -16,6 +17,7 @@ mod volume;
 mod waiters;
 
 pub use error::{MetadataError, OpenError, VolumeError};
+pub use membership::{ChangeStatus, ChangeStep};
 pub use metadata::{MemoryMetadata, MetadataStore, Revised};
 pub use opening::{Receiver, VolumeShape, WriterOptions};
 pub use transport::Transport;

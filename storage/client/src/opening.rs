@@ -14,6 +14,7 @@ use redoubt_protocol::{
 use crate::core::Core;
 use crate::error::{MetadataError, OpenError, VolumeError};
 use crate::growth::{create_messages, name_group, plan_group, read_groups, read_volume};
+use crate::membership;
 use crate::metadata::{MetadataStore, VOLUME_KEY, VolumeRecord};
 use crate::transport::Transport;
 use crate::volume::Volume;
@@ -238,6 +239,7 @@ impl Volume {
             core.end(VolumeError::Unavailable(reason));
         }
         core.ring();
+        membership::start(&core);
         Ok(Self::new(core))
     }
 }

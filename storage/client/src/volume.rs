@@ -8,6 +8,7 @@ use redoubt_protocol::{Address, Budget, NewRecord, NodeId, SegmentView};
 
 use crate::core::Core;
 use crate::error::VolumeError;
+use crate::membership::ChangeStatus;
 
 pub use redoubt_protocol::AppendedMtr;
 
@@ -193,9 +194,12 @@ impl Volume {
 
     /// Where everything stands.
     pub fn status(&self) -> VolumeStatus {
+        let count = self.core.writing.lock().writer.group_count() as u32;
+        // Changes come before `writing` in the order of locks.
+        let changes: Vec<_> = (0..count).map(|pg| self.core.changes.of(PgId::new(pg))).collect();
         let writing = self.core.writing.lock();
         let writer = &writing.writer;
-        let groups = (0..writer.group_count() as u32).map(PgId::new).map(|pg| {
+        let groups = (0..count).map(PgId::new).map(|pg| {
             let segments = writer.segments(pg).map(|view| SegmentStatus {
                 node: writing.nodes.get(&view.segment).copied().unwrap_or_default(),
                 failed: writing
@@ -211,6 +215,7 @@ impl Volume {
                 pgcl: writer.pgcl(pg).unwrap_or(Lsn::ZERO),
                 tail: writer.pg_tail(pg).unwrap_or(Lsn::ZERO),
                 membership_epoch: writer.membership(pg).map_or(0, |membership| membership.epoch().get()),
+                change: changes[pg.get() as usize],
                 segments: segments.collect(),
             }
         });
@@ -265,6 +270,8 @@ pub struct GroupStatus {
     pub tail: Lsn,
     /// Its membership's epoch.
     pub membership_epoch: u64,
+    /// The change of membership under way.
+    pub change: Option<ChangeStatus>,
     /// Its segments.
     pub segments: Vec<SegmentStatus>,
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use redoubt_page::Lsn;
-use redoubt_protocol::{Message, NodeId, Origin, Status};
+use redoubt_protocol::{ImageProgress, Message, NodeId, Origin, SegmentId, Status};
 
 /// Where batches are fetched from at the moment they can be written.
 pub trait Cargo: Send + Sync {
@@ -44,7 +44,14 @@ pub trait Outbound {
 pub struct ShardHandle {
     inbox: Arc<Mutex<Inbox>>,
     counters: Arc<Mutex<Counters>>,
-    statuses: Arc<Mutex<Vec<Status>>>,
+    statuses: Arc<Mutex<Published>>,
+}
+
+/// What other threads see of the segments.
+#[derive(Clone, Debug, Default)]
+struct Published {
+    statuses: Vec<Status>,
+    taking: Vec<(SegmentId, ImageProgress)>,
 }
 
 /// What a shard has done since it was opened.
@@ -70,6 +77,8 @@ pub struct Counters {
     pub writer_record_bytes: u64,
     /// Bytes of records that peers filled in.
     pub peer_record_bytes: u64,
+    /// Page images that peers gave in the place of records.
+    pub peer_images: u64,
 }
 
 #[derive(Default)]
@@ -82,6 +91,7 @@ struct Inbox {
     held_back: Vec<Origin>,
     nudged: bool,
     gossip: bool,
+    looks: u64,
     closed: bool,
     change_waiter: Option<Waker>,
     question_waiter: Option<Waker>,
@@ -152,9 +162,15 @@ impl ShardHandle {
     pub fn gossip(&self) {
         let mut inbox = self.inbox();
         inbox.gossip = true;
+        inbox.looks += 1;
         let waiter = inbox.change_waiter.take();
         drop(inbox);
         waiter.into_iter().for_each(Waker::wake);
+    }
+
+    /// How often the shard was told to look at something: a clock of a kind.
+    pub(crate) fn looks(&self) -> u64 {
+        self.inbox().looks
     }
 
     /// Whether it is time to ask peers.
@@ -164,11 +180,20 @@ impl ShardHandle {
 
     /// Where the segments stood at the last look at peers, or when they were opened.
     pub fn statuses(&self) -> Vec<Status> {
-        self.statuses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.published().statuses.clone()
     }
 
-    pub(crate) fn publish(&self, statuses: Vec<Status>) {
-        *self.statuses.lock().unwrap_or_else(PoisonError::into_inner) = statuses;
+    /// The segments that are being given images in the place of records, as of the same look.
+    pub fn taking(&self) -> Vec<(SegmentId, ImageProgress)> {
+        self.published().taking.clone()
+    }
+
+    fn published(&self) -> MutexGuard<'_, Published> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn publish(&self, statuses: Vec<Status>, taking: Vec<(SegmentId, ImageProgress)>) {
+        *self.published() = Published { statuses, taking };
     }
 
     /// Says that there is something to fetch. Ringing again before it is fetched changes nothing.
@@ -201,6 +226,7 @@ impl ShardHandle {
     pub fn nudge(&self) {
         let mut inbox = self.inbox();
         inbox.nudged = true;
+        inbox.looks += 1;
         let waiter = inbox.change_waiter.take();
         drop(inbox);
         waiter.into_iter().for_each(Waker::wake);

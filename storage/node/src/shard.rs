@@ -7,6 +7,7 @@
 
 mod coalesce;
 mod create;
+mod giving;
 mod gossip;
 mod imaging;
 mod materialise;
@@ -15,6 +16,7 @@ mod outgoing;
 mod pending;
 mod read_loop;
 mod repair;
+mod taking;
 mod write_loop;
 
 use std::cell::{Cell, RefCell};
@@ -105,6 +107,12 @@ pub struct Shard<S: Storage> {
     outgoing: RefCell<outgoing::Outgoing>,
     pending: RefCell<pending::Pending>,
     creating: RefCell<Vec<write_loop::Creation>>,
+    /// Peers that are being given pages.
+    giving: RefCell<Vec<giving::Giving>>,
+    /// Pages that peers gave, to be put aside or made current.
+    arrivals: RefCell<std::collections::VecDeque<taking::Arrival>>,
+    /// Pages that were put aside.
+    taken: RefCell<taking::Taken>,
     reads: RefCell<std::collections::VecDeque<read_loop::Job>>,
     cache: RefCell<Lru<PageId, Rc<CachedPage>>>,
     damage: RefCell<repair::Damage>,
@@ -116,6 +124,8 @@ pub struct Shard<S: Storage> {
     write_wanted: Signal,
     /// The write loop waits for space.
     starved: Cell<bool>,
+    /// Records that wait for a gap were given up for want of space, and none are taken for now.
+    is_cramped: Cell<bool>,
     /// It is in the log that the page stores have switched.
     switch_noted: Signal,
     /// The background loop waits for positions to be persisted, or for a segment to get what it lacks.

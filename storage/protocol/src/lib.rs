@@ -46,7 +46,7 @@ pub use quorum::{MAX_QUORUM_DEPTH, MAX_QUORUM_SEGMENTS, MAX_QUORUM_TERMS, Quorum
 pub use recovery::{Decision, GroupReports, Undecided, decide};
 pub use refusal::Refusal;
 pub use replacement::{NewSegment, ReplacementCore, ReplacementState};
-pub use segment::{Output, Positions, RecordsFor, RestorePoint, SegmentCore};
+pub use segment::{ImageProgress, Output, Positions, RecordsFor, RestorePoint, SegmentCore};
 pub use wire::{FRAME_HEADER_BYTES, MAX_BODY_BYTES, PROTOCOL_VERSION, body_length};
 pub use writer::{
     AppendedMtr, Budget, GroupStart, LSN_ALLOCATION_LIMIT, MIN_UNACKED_BYTES, NewRecord, SegmentView,

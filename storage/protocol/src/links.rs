@@ -158,6 +158,15 @@ impl Links {
         true
     }
 
+    /// Forgets what waits for a gap to close and is durable. Nobody counts on it: it comes again behind what is missing.
+    /// Returns whether there was any.
+    pub(crate) fn forget_waiting(&mut self) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|extent| !extent.persisted);
+        self.highest = self.waiting.back().map_or(self.scl, |e| e.last);
+        self.waiting.len() < before
+    }
+
     fn find(&self, token: PersistToken, first: Lsn) -> Option<usize> {
         let at = self.waiting.partition_point(|e| e.summary.first() < first);
         self.waiting.get(at).filter(|e| e.token == token).map(|_| at)

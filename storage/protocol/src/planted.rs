@@ -34,6 +34,8 @@ pub enum Planted {
     /// The writer lets PGCL pass a joining segment's join point on the old write quorum alone, for as long as the change
     /// is not installed.
     JoinPointPassed,
+    /// A segment takes the first of the images that a peer gives it for all of them.
+    ImagesCountInPart,
     /// The voided range ends at the highest LSN seen rather than the highest that could exist.
     VoidOnlySeen,
     /// A segment serves a page although its SCL is below what the read point needs.

@@ -7,7 +7,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use redoubt_page::PgId;
+use redoubt_page::{Lsn, PgId};
 
 use crate::geometry::{Member, Membership};
 use crate::ids::{RequestId, SegmentId, VolumeId};
@@ -92,7 +92,7 @@ impl ReplacementCore {
         }
         // A join point of zero would make it a founding member, which counts from the start. Nothing was
         // durable when such a group was made; here something may be by the time the change is in force.
-        let join_point = join_point.max(redoubt_page::Lsn::ZERO.next());
+        let join_point = join_point.max(Lsn::ZERO.next());
         let joining = Member { join_point, ..joining };
         let target = Arc::new(known.replacing(failed, joining)?);
         let create = CreateSegment {
@@ -133,6 +133,11 @@ impl ReplacementCore {
     /// The segment that joins.
     pub fn joining(&self) -> SegmentId {
         self.joining
+    }
+
+    /// What was durable when the change began: the joining segment counts once it holds that.
+    pub fn join_point(&self) -> Lsn {
+        self.target.member(self.joining).map_or(Lsn::ZERO, |member| member.join_point)
     }
 
     /// The segment that was to leave is back: the change is taken back, if it is not complete before.

@@ -81,6 +81,8 @@ pub struct SegmentCore {
     health: Health,
     clean: bool,
     out_of_space: bool,
+    /// Nothing is taken that leaves a gap: it would wait in a log that has no room for what it waits for.
+    is_cramped: bool,
     outputs: VecDeque<Output>,
     /// Kept between calls so that a batch costs no allocation.
     parts: Vec<RecordBatch>,
@@ -133,6 +135,7 @@ impl SegmentCore {
             health: Health::Running,
             clean: true,
             out_of_space: false,
+            is_cramped: false,
             outputs: VecDeque::new(),
             parts: Vec::new(),
             bugs: Bugs::default(),
@@ -230,6 +233,10 @@ impl SegmentCore {
         self.hear(&append);
         match &append.batch {
             None => self.persist_positions_alone(from),
+            // A log that fills up with what must wait has no room left for what it waits for.
+            Some(batch) if self.is_beyond_images(batch) || self.leaves_gap_when_cramped(batch) => {
+                self.refuse(from, RequestId::new(0), Refusal::TooManyGaps);
+            }
             Some(batch) => self.take_batch(from, batch),
         }
         self.check_order();
@@ -516,6 +523,25 @@ impl SegmentCore {
         self.out_of_space = out_of_space;
     }
 
+    /// The log is full, and cannot be freed because of records that wait for a gap to close, which would need space
+    /// itself: they are forgotten. Nobody counts on them, as SCL does not. Until `set_roomy` none are taken
+    /// that would wait. Returns whether there were any.
+    pub fn forget_waiting(&mut self) -> bool {
+        self.is_cramped = true;
+        let had_any = self.links.forget_waiting();
+        self.check_order();
+        had_any
+    }
+
+    /// The log has room again for records that wait.
+    pub fn set_roomy(&mut self) {
+        self.is_cramped = false;
+    }
+
+    fn leaves_gap_when_cramped(&self, batch: &RecordBatch) -> bool {
+        self.is_cramped && batch.summary().prev_pg_lsn() > self.links.highest()
+    }
+
     /// Durable page images now include every record up to here, which no recovery can void any more. Records that
     /// this segment lacked are among them when the images were made of a neighbour's: it holds those then, in that
     /// form, and goes on from there.
@@ -545,6 +571,7 @@ impl SegmentCore {
 
 mod answers;
 mod images;
+pub use images::ImageProgress;
 mod outputs;
 mod promises;
 pub use outputs::{Output, Positions, RecordsFor};

@@ -6,6 +6,7 @@ mod checkers;
 mod codec_tables;
 mod history_tables;
 mod hostile;
+mod image_tables;
 mod quorum_tables;
 mod recovery_tables;
 mod rng;

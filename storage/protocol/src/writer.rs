@@ -406,6 +406,10 @@ impl WriterCore {
         let Some(group) = self.groups.get_mut(from.pg.get() as usize) else {
             return WriterEvent::Nothing;
         };
+        if self.history.is_voided(scl) {
+            // A late answer to the recovery, from before its history was there (rule 12).
+            return WriterEvent::Nothing;
+        }
         if scl > group.last() {
             return WriterEvent::Contradiction(from);
         }

@@ -11,7 +11,7 @@ use redoubt_page::Lsn;
 use redoubt_protocol::Message;
 use tokio::sync::Notify;
 
-/// Bytes of records that may wait.
+/// Bytes of records and images that may wait.
 const MAX_QUEUED_BYTES: usize = 16 << 20;
 /// Messages that may wait.
 const MAX_QUEUED_MESSAGES: usize = 4096;
@@ -26,10 +26,18 @@ pub(crate) struct Inbound {
 #[derive(Default)]
 struct Queue {
     messages: VecDeque<Message>,
-    record_bytes: usize,
+    bytes: usize,
 }
 
-/// How many bytes of records a message carries.
+/// How many bytes a message takes up here.
+fn queued_bytes(message: &Message) -> usize {
+    match message {
+        Message::Images(images) => images.images.len(),
+        message => record_bytes(message),
+    }
+}
+
+/// How many bytes of records a message carries: of what needs space in the log.
 fn record_bytes(message: &Message) -> usize {
     match message {
         Message::Append(append) => append.batch.as_ref().map_or(0, |batch| batch.bytes().len()),
@@ -44,8 +52,8 @@ impl Inbound {
         loop {
             {
                 let mut queue = self.queue.lock();
-                if queue.record_bytes < MAX_QUEUED_BYTES && queue.messages.len() < MAX_QUEUED_MESSAGES {
-                    queue.record_bytes += messages.iter().map(record_bytes).sum::<usize>();
+                if queue.bytes < MAX_QUEUED_BYTES && queue.messages.len() < MAX_QUEUED_MESSAGES {
+                    queue.bytes += messages.iter().map(queued_bytes).sum::<usize>();
                     queue.messages.extend(messages.drain(..));
                     return;
                 }
@@ -67,7 +75,7 @@ impl Cargo for Inbound {
                 held_back.push_back(message);
                 continue;
             }
-            queue.record_bytes -= bytes;
+            queue.bytes -= queued_bytes(&message);
             loaded_bytes += bytes;
             messages.push(message);
             if max_bytes > 0 && loaded_bytes >= max_bytes {
@@ -134,13 +142,13 @@ mod tests {
     fn without_space_only_what_carries_no_records_is_fetched() {
         let inbound = Inbound::default();
         inbound.queue.lock().messages.extend([question(1), records(), question(2)]);
-        inbound.queue.lock().record_bytes = record_bytes(&records());
+        inbound.queue.lock().bytes = queued_bytes(&records());
         let mut loaded = Vec::new();
         assert!(inbound.load(0, &mut loaded), "the records are left");
         assert_eq!(loaded, [question(1), question(2)]);
         loaded.clear();
         assert!(!inbound.load(1, &mut loaded));
         assert_eq!(loaded, [records()]);
-        assert_eq!(inbound.queue.lock().record_bytes, 0);
+        assert_eq!(inbound.queue.lock().bytes, 0);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{Connection, Endpoint};
-use redoubt_protocol::{Message, NodeId};
+use redoubt_protocol::{FillSource, Message, NodeId};
 
 use crate::addresses::Addresses;
 use crate::error::LinkError;
@@ -99,9 +99,10 @@ async fn receive(mut stream: FrameReader, switchboard: &Switchboard, connected: 
         if let Err(error) = stream.read(&mut messages).await {
             return error;
         }
-        messages.retain(|message| {
-            matches!(message, Message::Fill(fill)
-            if fill.source == redoubt_protocol::FillSource::Peer)
+        messages.retain(|message| match message {
+            Message::Fill(fill) => fill.source == FillSource::Peer,
+            Message::Images(images) => images.source == FillSource::Peer,
+            _ => false,
         });
         connected.inbound.put(&mut messages).await;
         switchboard.shard().ring(connected.origin);

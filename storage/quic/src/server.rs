@@ -182,6 +182,9 @@ fn may_say(member: MemberName, lane: Lane, message: &Message) -> bool {
         (MemberName::Writer, Lane::Reads) => matches!(message, Message::ReadPage(_)),
         (MemberName::Writer, Lane::Changes) => match message {
             Message::Fill(fill) => fill.source == FillSource::Recovery,
+            // A recovery passes on what one node asks another, and what that one answers.
+            Message::AskImages(ask) => ask.source == FillSource::Recovery,
+            Message::Images(images) => images.source == FillSource::Recovery,
             Message::Append(_)
             | Message::Seal(_)
             | Message::WriteHistory(_)
@@ -191,9 +194,11 @@ fn may_say(member: MemberName, lane: Lane, message: &Message) -> bool {
             | Message::AskStatus(_) => true,
             _ => false,
         },
-        (MemberName::Node(_), Lane::Changes) => {
-            matches!(message, Message::AskGaps(_) | Message::AppendAck(_) | Message::Refused(_))
-        }
+        (MemberName::Node(_), Lane::Changes) => match message {
+            Message::AskImages(ask) => ask.source == FillSource::Peer,
+            Message::AskGaps(_) | Message::AppendAck(_) | Message::Refused(_) => true,
+            _ => false,
+        },
         (MemberName::Node(_), Lane::Reads) => false,
     }
 }

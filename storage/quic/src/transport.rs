@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use quinn::Endpoint;
 use redoubt_client::{Receiver, Transport};
-use redoubt_protocol::{Message, NodeId};
+use redoubt_protocol::{FillSource, Message, NodeId};
 use tokio::runtime::Runtime;
 
 use crate::addresses::Addresses;
@@ -179,13 +179,22 @@ async fn serve(link: &NodeLink, lanes: lanes::Lanes) -> LinkError {
     }
 }
 
+/// What a node may say to a writer: answers, and to a recovery what it is to pass on to another segment.
+fn may_hear(message: &Message) -> bool {
+    match message {
+        Message::AskImages(ask) => ask.source == FillSource::Recovery,
+        Message::Images(images) => images.source == FillSource::Recovery,
+        message => !message.is_to_segment(),
+    }
+}
+
 async fn receive_into(mut stream: crate::frames::FrameReader, link: &NodeLink) -> LinkError {
     let mut messages = Vec::new();
     loop {
         if let Err(error) = stream.read(&mut messages).await {
             return error;
         }
-        if messages.iter().any(Message::is_to_segment) {
+        if !messages.iter().all(may_hear) {
             return LinkError::Rules("a node does not say that to a writer");
         }
         link.receiver.deliver(&mut messages);

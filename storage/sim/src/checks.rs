@@ -10,36 +10,24 @@ use crate::world::{Event, World};
 const PATIENCE_US: u64 = 20_000_000;
 
 impl World {
-    /// A host's segments say how they are, and ask one peer each for what they lack.
+    /// A host's segments say how they are, and ask peers for what they lack.
     pub(crate) fn gossip(&mut self, host: usize) {
         if self.places[host].host.is_running() && !self.places[host].is_paused {
             for to in self.addresses_on(host) {
                 let ask = Message::AskStatus(AskStatus { to, request: RequestId::new(0) });
                 self.places[host].host.deliver(Party::Gossip(host).origin(), ask);
             }
+            self.places[host].host.gossip();
             self.run_host(host);
         }
         let delay_us = self.rng.between(8_000, 25_000);
         self.at(delay_us, Event::Gossip { host });
     }
 
-    /// A segment has said how it is: now it asks a peer.
-    pub(crate) fn on_gossip_status(&mut self, host: usize, message: &Message) {
+    /// A segment has said how it is.
+    pub(crate) fn on_gossip_status(&mut self, message: &Message) {
         let Message::Status(status) = message else { return };
         self.statuses.insert(status.from.segment, *status);
-        let Some(membership) = self.metadata.memberships.get(status.from.pg.get() as usize).cloned() else {
-            return;
-        };
-        let Some(peer) = self.rng.pick(membership.members()).copied() else { return };
-        let peer_host = self.host_of(peer.node);
-        if peer.segment == status.from.segment || peer_host == host {
-            return;
-        }
-        let epochs =
-            redoubt_protocol::Epochs { volume: status.volume_epoch, membership: status.membership_epoch };
-        let to = Address { pg: status.from.pg, segment: peer.segment };
-        let ask = AskGaps { to, from: status.from.segment, epochs, scl: status.scl, upto: Lsn::MAX };
-        self.send(Party::Host(host), Party::Host(peer_host), Message::AskGaps(ask));
     }
 
     /// Asks a segment of every host for all that it holds, to see whether it links.

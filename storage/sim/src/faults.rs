@@ -83,6 +83,8 @@ pub struct FaultPlan {
     /// Whether it is one small log for the nodes of all hosts, as in the embedded cluster. Segments that share it
     /// never fall behind by more than it holds, so their host may be killed while it goes round.
     pub is_together: bool,
+    /// Whether what happens is told by a script: no faults by chance, a host for each node, several groups.
+    pub is_scripted: bool,
 }
 
 /// The faults of seeds with small logs.
@@ -121,7 +123,13 @@ impl FaultPlan {
                 strength.insert(*fault, how);
             }
         }
-        FaultPlan { strength, is_tight, is_together }
+        FaultPlan { strength, is_tight, is_together, is_scripted: false }
+    }
+
+    /// No faults by chance. Every other seed has small logs.
+    pub fn scripted(seed: u64) -> FaultPlan {
+        let is_tight = Rng::new(seed, 1).permille(500);
+        FaultPlan { strength: BTreeMap::new(), is_tight, is_together: false, is_scripted: true }
     }
 
     /// How strong a fault is; zero when the seed does not have it.

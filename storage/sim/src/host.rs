@@ -17,6 +17,7 @@ use redoubt_protocol::{Message, NodeId, Origin};
 use redoubt_protocol::Planted;
 
 use crate::disk::SimDisk;
+use crate::party::Party;
 
 /// Messages that a host's nodes have to send, in order.
 type Outbox = Rc<RefCell<Vec<(Origin, Message)>>>;
@@ -24,12 +25,20 @@ type Outbox = Rc<RefCell<Vec<(Origin, Message)>>>;
 type Opening = Pin<Box<dyn Future<Output = Result<Shard<SimDisk>, ShardError>>>>;
 type Running = Pin<Box<dyn Future<Output = Result<(), ShardError>>>>;
 
-/// Puts aside what the nodes send.
-struct IntoOutbox(Outbox);
+/// Puts aside what the nodes send, and knows where the others are.
+struct IntoOutbox {
+    outbox: Outbox,
+    hosts: Rc<Vec<Vec<NodeId>>>,
+}
 
 impl Outbound for IntoOutbox {
     fn deliver(&self, to: Origin, messages: &mut Vec<Message>) {
-        self.0.borrow_mut().extend(messages.drain(..).map(|message| (to, message)));
+        self.outbox.borrow_mut().extend(messages.drain(..).map(|message| (to, message)));
+    }
+
+    fn peer(&self, node: NodeId) -> Option<Origin> {
+        // Whether anything arrives there is the network's matter.
+        self.hosts.iter().position(|nodes| nodes.contains(&node)).map(|host| Party::Host(host).origin())
     }
 }
 
@@ -67,6 +76,8 @@ pub struct Host {
     disk: Rc<SimDisk>,
     /// The nodes of the shard.
     pub nodes: Vec<NodeId>,
+    /// The nodes of every host, this one's too.
+    hosts: Rc<Vec<Vec<NodeId>>>,
     options: ShardOptions,
     process: Process,
     handle: ShardHandle,
@@ -78,8 +89,10 @@ pub struct Host {
 
 impl Host {
     /// A host with an empty disk.
-    pub fn new(disk: SimDisk, nodes: Vec<NodeId>, options: ShardOptions) -> Host {
+    pub fn new(disk: SimDisk, at: usize, hosts: Rc<Vec<Vec<NodeId>>>, options: ShardOptions) -> Host {
+        let nodes = hosts[at].clone();
         Host {
+            hosts,
             storage: disk.below().clone(),
             disk: Rc::new(disk),
             nodes,
@@ -126,7 +139,8 @@ impl Host {
         self.outbox = Outbox::default();
         self.woken = Arc::new(Woken(AtomicBool::new(true)));
         let (disk, options, handle) = (Rc::clone(&self.disk), self.options, self.handle.clone());
-        let outbound = Box::new(IntoOutbox(Rc::clone(&self.outbox)));
+        let outbound =
+            Box::new(IntoOutbox { outbox: Rc::clone(&self.outbox), hosts: Rc::clone(&self.hosts) });
         let nodes = self.nodes.iter().zip(1..).map(|(node, n)| (*node, log_id ^ n)).collect();
         let identity = ShardIdentity { log_id, chunk_bytes: options.chunk_bytes, nodes };
         self.process = Process::Opening(Box::pin(async move {
@@ -153,6 +167,16 @@ impl Host {
     /// Hands a message to the process.
     pub fn deliver(&self, from: Origin, message: Message) {
         self.handle.send(from, message);
+    }
+
+    /// The nodes of every host.
+    pub fn hosts(&self) -> Rc<Vec<Vec<NodeId>>> {
+        Rc::clone(&self.hosts)
+    }
+
+    /// Lets its segments ask peers for what they lack.
+    pub fn gossip(&self) {
+        self.handle.gossip();
     }
 
     /// Lets it look again whether there is space.

@@ -6,6 +6,7 @@ use std::sync::Once;
 
 use crate::disk::FlushBug;
 use crate::faults::{Coverage, Fault, FaultPlan};
+use crate::scripts::Script;
 use crate::trace::Trace;
 use crate::world::World;
 
@@ -29,6 +30,8 @@ pub struct Options {
     pub without: Vec<Fault>,
     /// What is wrong on purpose.
     pub wrong: Wrong,
+    /// What happens, when it is told by a script.
+    pub script: Option<Script>,
 }
 
 /// What came of a run.
@@ -72,7 +75,10 @@ fn keep_panics() {
 /// Runs a seed.
 pub fn run(seed: u64, options: &Options, trace: Trace) -> Outcome {
     keep_panics();
-    let plan = FaultPlan::draw(seed, &options.without);
+    let plan = match options.script {
+        Some(_) => FaultPlan::scripted(seed),
+        None => FaultPlan::draw(seed, &options.without),
+    };
     let mut world = World::new(seed, plan.clone(), options.wrong.flush, trace);
     #[cfg(feature = "planted-bugs")]
     world.plant(options.wrong.planted);
@@ -80,7 +86,10 @@ pub fn run(seed: u64, options: &Options, trace: Trace) -> Outcome {
     let result = catch_unwind(AssertUnwindSafe(|| {
         world.make_cluster();
         world.begin();
-        world.run_until(FAULTS_US);
+        match options.script {
+            Some(script) => world.play(script),
+            None => world.run_until(FAULTS_US),
+        }
         world.heal();
     }));
     let panic = LAST_PANIC.with(|last| last.borrow_mut().take());

@@ -119,7 +119,7 @@ impl World {
         self.at(for_us, Event::Unblock(id));
     }
 
-    fn kill_for(&mut self, host: usize, away_us: u64, why: &'static str) {
+    pub(crate) fn kill_for(&mut self, host: usize, away_us: u64, why: &'static str) {
         if !self.places[host].host.is_up() {
             return;
         }
@@ -246,7 +246,7 @@ impl World {
     }
 
     /// A host loses its disk, and everything on it; its node returns with nothing.
-    fn wipe(&mut self, host: usize) {
+    pub(crate) fn wipe(&mut self, host: usize) {
         let place = &self.places[host];
         let may = place.host.nodes.len() == 1 && !place.is_damaged && self.is_whole(host);
         if !may || self.hurt() >= MOST_HURT {
@@ -255,10 +255,10 @@ impl World {
         self.coverage.hit("disk wiped");
         self.say(&Party::Host(host), format_args!("loses its disk"));
         self.kill_host(host);
-        let (nodes, options) = (self.places[host].host.nodes.clone(), self.places[host].host.options());
+        let (hosts, options) = (self.places[host].host.hosts(), self.places[host].host.options());
         let disk = SimDisk::new(self.flush_bug);
         disk.below().hold_flushes();
-        self.places[host].host = Host::new(disk, nodes, options);
+        self.places[host].host = Host::new(disk, host, hosts, options);
         self.places[host].wiped_before = self.metadata.next_segment;
         let away_us = self.strikes.between(1_000, 50_000);
         self.at(away_us, Event::StartHost { host });

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use redoubt_node::ShardOptions;
@@ -59,7 +60,8 @@ impl Shape {
     fn draw(seed: u64, plan: &FaultPlan) -> Shape {
         let mut rng = Rng::new(seed, 3);
         let node = NodeId::new;
-        let layout = if plan.strength(Fault::Wipe) > 0 { 0 } else { rng.below(10) };
+        let is_apart = plan.is_scripted || plan.strength(Fault::Wipe) > 0;
+        let layout = if is_apart { 0 } else { rng.below(10) };
         let hosts = match layout {
             _ if plan.is_together => vec![(0..NODES).map(node).collect()],
             0..=6 => (0..NODES).map(|n| vec![node(n)]).collect(),
@@ -70,7 +72,7 @@ impl Shape {
         let is_busy = is_tight && plan.strength(Fault::DiskFull) == 0;
         Shape {
             hosts,
-            groups: rng.between(1, 4) as u32,
+            groups: rng.between(1 + u64::from(plan.is_scripted), 4) as u32,
             segment_pages: [3, 8, 16][rng.below(3)],
             allocation_limit: if plan.is_together { TOGETHER_LIMIT } else { [150, 600, 5000][rng.below(3)] },
             chunks: match is_tight {
@@ -196,8 +198,9 @@ impl World {
             cached_pages: 16,
             cached_index_nodes: 4,
         };
-        let place = move |nodes: &Vec<NodeId>| Place {
-            host: Host::new(SimDisk::new(flush_bug), nodes.clone(), options),
+        let hosts = Rc::new(shape.hosts.clone());
+        let place = move |at: usize| Place {
+            host: Host::new(SimDisk::new(flush_bug), at, Rc::clone(&hosts), options),
             boot: 0,
             flush_scheduled: false,
             slowness: 1,
@@ -208,7 +211,7 @@ impl World {
             is_dead: false,
             starts: 0,
         };
-        let places = shape.hosts.iter().map(place).collect();
+        let places = (0..shape.hosts.len()).map(place).collect();
         World {
             now_us: 0,
             queue: BinaryHeap::new(),
@@ -448,7 +451,7 @@ impl World {
         }
         let to = Party::of(to);
         match to {
-            Party::Gossip(at) => self.on_gossip_status(at, &message),
+            Party::Gossip(_) => self.on_gossip_status(&message),
             Party::Probe(_) => self.on_probed(&message),
             Party::Host(_) | Party::Compute(_) => self.send(Party::Host(host), to, message),
         }
@@ -480,6 +483,9 @@ impl World {
                 if self.places[host].host.is_up() {
                     if matches!(message, Message::Fill(_)) && matches!(from, Party::Host(_)) {
                         self.coverage.hit("gap filled by a peer");
+                    }
+                    if matches!(message, Message::Images(_)) {
+                        self.coverage.hit("pages given in the place of records");
                     }
                     self.places[host].host.deliver(from.origin(), message);
                     self.run_host(host);

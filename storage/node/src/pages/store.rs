@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use redoubt_io::{IoBuf, PageDevice};
@@ -147,6 +148,46 @@ impl<D: PageDevice> PageStore<D> {
             }
         }
         pages.sort_unstable();
+        Ok(pages)
+    }
+
+    /// The numbers of the pages in a range that have an image, ascending, but no more than so many.
+    ///
+    /// # Errors
+    /// `Lost` when a node of the index cannot be read.
+    pub async fn page_ids_in(&self, range: Range<u64>, most: usize) -> Result<Vec<PageId>, StoreError> {
+        let _reading = self.begin_reading();
+        let (root, height) = {
+            let current = self.current.borrow();
+            (current.root, current.height)
+        };
+        let mut pages = Vec::new();
+        let mut pending = vec![(root, height, 0)];
+        while let Some((at, level, number)) = pending.pop() {
+            if !at.slot.is_some() {
+                continue;
+            }
+            let node = self.node(at, level, number).await?;
+            let child_pages = capacity(level - 1);
+            let first_below = pending.len();
+            for (place, child) in node.present() {
+                let below = number * super::index::FANOUT + place as u64;
+                let first = below.saturating_mul(child_pages);
+                if first >= range.end || first.saturating_add(child_pages) <= range.start {
+                    continue;
+                }
+                match level {
+                    1 => pages.extend(PageId::try_new(below)),
+                    _ => pending.push((child, level - 1, below)),
+                }
+            }
+            // The lowest is taken next.
+            pending[first_below..].reverse();
+            if pages.len() >= most {
+                pages.truncate(most);
+                break;
+            }
+        }
         Ok(pages)
     }
 

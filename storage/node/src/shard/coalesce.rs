@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use redoubt_io::Storage;
 use redoubt_page::{Lsn, PageId, PgId};
-use redoubt_protocol::RequestId;
+use redoubt_protocol::{RequestId, SegmentCore};
 
 use super::imaging::Outcome;
 use super::{Node, RESERVED_CHUNKS, Shard};
@@ -28,6 +28,8 @@ enum Blocked {
     ByPositions(Lsn),
     /// Every segment lacks records.
     ByGap,
+    /// A peer is being given pages as of a point below what would have to be contained.
+    ByPin,
 }
 
 impl<S: Storage> Shard<S> {
@@ -37,11 +39,13 @@ impl<S: Storage> Shard<S> {
         while !self.closed.get() {
             self.background_wanted.wait().await;
             self.keep_house().await?;
+            self.take_images().await?;
             self.repair().await?;
             self.close_gaps();
             self.recycle_empty();
             while !self.closed.get() && self.should_coalesce() && self.coalesce_oldest().await? {
                 self.keep_house().await?;
+                self.take_images().await?;
             }
         }
         Ok(())
@@ -95,6 +99,7 @@ impl<S: Storage> Shard<S> {
 
     /// A chunk was given back.
     fn note_recycled(&self) {
+        self.note_room();
         let in_use = self.log.chunks().len() as u64;
         self.count(|counters| {
             counters.chunks_recycled += 1;
@@ -115,8 +120,13 @@ impl<S: Storage> Shard<S> {
                 self.handle.want_positions(lsn);
                 return Ok(false);
             }
+            // It is tried again when the pin is gone.
+            Err(Blocked::ByPin) => return Ok(false),
             Err(Blocked::ByGap) => {
                 self.awaits_progress.set(true);
+                if self.starved.get() && self.forget_waiting() {
+                    self.background_wanted.set();
+                }
                 return Ok(false);
             }
         };
@@ -132,6 +142,27 @@ impl<S: Storage> Shard<S> {
             self.note_recycled();
         }
         Ok(is_free)
+    }
+
+    /// The log is full, and what waits in it for a gap to close keeps it so, although closing the gap takes space as
+    /// well. Returns whether anything was given up.
+    fn forget_waiting(&self) -> bool {
+        let mut any = false;
+        for node in &self.nodes {
+            node.segments.borrow_mut().values_mut().for_each(|core| any |= core.forget_waiting());
+        }
+        self.is_cramped.set(self.is_cramped.get() || any);
+        any
+    }
+
+    /// Half of the log is free: there is room again for records that wait.
+    fn note_room(&self) {
+        if self.is_cramped.get() && self.log.chunks_left() >= self.log.full_chunks().len() {
+            self.is_cramped.set(false);
+            for node in &self.nodes {
+                node.segments.borrow_mut().values_mut().for_each(SegmentCore::set_roomy);
+            }
+        }
     }
 
     /// How far each group in the chunk may be made into images, if that is as far as the chunk goes.
@@ -151,6 +182,12 @@ impl<S: Storage> Shard<S> {
                 }
                 let lowest = limits.entry(pg).or_insert(best);
                 *lowest = (*lowest).min(known);
+            }
+            if let Some(pin) = self.pinned(pg) {
+                if pin < needed {
+                    return Err(Blocked::ByPin);
+                }
+                limits.entry(pg).and_modify(|lowest| *lowest = (*lowest).min(pin));
             }
         }
         Ok(limits)
@@ -248,7 +285,7 @@ impl<S: Storage> Shard<S> {
 
     /// Has it written to the log how far the page stores have come, before the records are given up that an older
     /// superblock would need.
-    async fn note_switches(&self) {
+    pub(super) async fn note_switches(&self) {
         if !self.is_running.get() || self.closed.get() {
             // The lap that is about to begin says it.
             return;

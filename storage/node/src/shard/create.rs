@@ -150,6 +150,9 @@ impl<S: Storage> Shard<S> {
             outgoing: Default::default(),
             pending: Default::default(),
             creating: Default::default(),
+            giving: Default::default(),
+            arrivals: Default::default(),
+            taken: Default::default(),
             reads: Default::default(),
             cache: Lru::new(options.cached_pages).into(),
             damage: Default::default(),
@@ -157,6 +160,7 @@ impl<S: Storage> Shard<S> {
             background_wanted: Default::default(),
             write_wanted: Default::default(),
             starved: Default::default(),
+            is_cramped: Default::default(),
             switch_noted: Default::default(),
             is_running: Default::default(),
             awaits_progress: Default::default(),
@@ -182,10 +186,14 @@ impl<S: Storage> Node<S> {
         }
     }
 
-    /// Takes in a segment.
+    /// Takes in a segment. One of the same group that was made earlier, and that the group has given up since, goes.
     pub(super) fn adopt(&self, core: SegmentCore) {
         let address = core.control().address;
-        self.by_group.borrow_mut().insert(address.pg, address.segment);
-        self.segments.borrow_mut().insert(address.segment, core);
+        let before = self.by_group.borrow_mut().insert(address.pg, address.segment);
+        let mut segments = self.segments.borrow_mut();
+        segments.insert(address.segment, core);
+        if let Some(before) = before.filter(|before| *before != address.segment) {
+            segments.remove(&before);
+        }
     }
 }

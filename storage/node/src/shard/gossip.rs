@@ -7,10 +7,12 @@
 use redoubt_io::Storage;
 use redoubt_protocol::{Address, FillSource, Message, Origin, RequestId, SegmentCore};
 
-use super::Shard;
+use super::{PEERS, Shard};
 
 /// A segment that knows of no gap asks at every so many looks.
 const LOOKS_PER_GUESS: u64 = 8;
+/// A segment that is being given images asks again at every so many looks. Making a message takes a while.
+const LOOKS_PER_IMAGES: u64 = 10;
 
 impl<S: Storage> Shard<S> {
     /// Lets segments ask a peer each; with `only_behind`, those that know that they lack something. What is still
@@ -22,7 +24,13 @@ impl<S: Storage> Shard<S> {
             self.publish_statuses();
         }
         for node in &self.nodes {
-            for core in node.segments.borrow().values().filter(|core| core.unflushed_count() == 0) {
+            for core in node.segments.borrow_mut().values_mut() {
+                if !only_behind && round.is_multiple_of(LOOKS_PER_IMAGES) {
+                    self.ask_for_images(core);
+                }
+                if core.unflushed_count() > 0 {
+                    continue;
+                }
                 let is_due = !only_behind && round.is_multiple_of(LOOKS_PER_GUESS);
                 if !is_behind(core) && !is_due {
                     continue;
@@ -32,6 +40,20 @@ impl<S: Storage> Shard<S> {
                     self.outgoing.borrow_mut().push(to, Message::AskGaps(question));
                 }
             }
+        }
+    }
+
+    /// Asks again for the next of the images that a segment is being given.
+    fn ask_for_images(&self, core: &mut SegmentCore) {
+        let membership = core.control().membership.clone();
+        let Some((by_way_of, question)) = core.image_question() else { return };
+        let source = membership.member(question.to.segment).map(|member| member.node);
+        let is_here = source.is_some_and(|node| self.log.slot_of(node).is_some());
+        let to = by_way_of.or_else(|| if is_here { Some(PEERS) } else { self.outbound.peer(source?) });
+        match to {
+            Some(to) => self.outgoing.borrow_mut().push(to, Message::AskImages(question)),
+            // Its source has gone. Whoever is there can begin anew.
+            None => core.abandon_images(),
         }
     }
 
@@ -57,7 +79,13 @@ impl<S: Storage> Shard<S> {
             let segments = node.segments.borrow();
             segments.values().map(|core| core.status(RequestId::new(0))).collect::<Vec<_>>()
         };
-        self.handle.publish(self.nodes.iter().flat_map(of_node).collect());
+        let taken_by = |node: &super::Node<S>| {
+            let segments = node.segments.borrow();
+            let progress = segments.iter().map(|(segment, core)| Some((*segment, core.image_progress()?)));
+            progress.flatten().collect::<Vec<_>>()
+        };
+        let taking = self.nodes.iter().flat_map(taken_by).collect();
+        self.handle.publish(self.nodes.iter().flat_map(of_node).collect(), taking);
     }
 
     /// Counts whose records come in.

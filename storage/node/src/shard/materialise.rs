@@ -67,7 +67,7 @@ impl<S: Storage> Shard<S> {
     }
 
     /// Up to where the images of a node contain a group's records. All above is in the log.
-    fn contained(&self, slot: usize, pg: PgId) -> Lsn {
+    pub(super) fn contained(&self, slot: usize, pg: PgId) -> Lsn {
         let node = &self.nodes[slot];
         let segment = node.by_group.borrow().get(&pg).copied();
         segment.map_or(Lsn::ZERO, |segment| node.store.borrow().applied(segment))

@@ -250,6 +250,8 @@ fn with_images(point: RestorePoint, applied: Lsn) -> RestorePoint {
         persisted_vdl: point.persisted_vdl.max(applied),
         pg_tail: point.pg_tail.max(applied),
         coalesced: applied,
+        // They may have come in the place of records, and then there is no older version of their pages.
+        collected: applied,
         ..point
     }
 }

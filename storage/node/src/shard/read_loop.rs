@@ -1,12 +1,15 @@
 //! Serving reads: of pages to instances, of records to recoveries and peers. Reads wait for neither writes nor
 //! one another.
 
+use std::ops::Range;
+use std::rc::Rc;
+
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use redoubt_io::Storage;
-use redoubt_page::Lsn;
+use redoubt_page::{Lsn, PgId};
 use redoubt_protocol::{
-    Address, Epochs, Fill, FillSource, Message, Origin, PageReply, ReadPage, RecordBatch, Records,
+    Address, Epochs, Fill, FillSource, Images, Message, Origin, PageReply, ReadPage, RecordBatch, Records,
     RecordsFor, Refusal, Refused, RequestId, SharedBytes,
 };
 
@@ -15,7 +18,11 @@ use super::materialise::MakeError;
 use crate::error::ShardError;
 use crate::inbox::Work;
 use crate::log::error::LogError;
+use crate::log::lookup::{BlockCopy, Found};
+use crate::log::ring::Chunk;
 
+/// No record is shorter than this.
+const LEAST_RECORD_BYTES: usize = 16;
 /// Reads under way at once.
 const CONCURRENT_READS: usize = 32;
 
@@ -48,6 +55,15 @@ pub(super) enum Job {
         upto: Lsn,
         /// and no more bytes than this, but at least one record.
         max_bytes: u32,
+    },
+    /// Pages in the place of records.
+    Images {
+        /// The node asked.
+        slot: usize,
+        /// Who asks.
+        to: Origin,
+        /// The message, but for the pages.
+        offer: Images,
     },
 }
 
@@ -123,9 +139,10 @@ impl<S: Storage> Shard<S> {
         match job {
             Job::Page { slot, to, read } => self.serve_page(slot, to, read).await?,
             Job::Records { slot, address, to, answer, epochs, after, upto, max_bytes } => {
-                let batch = self.collect_records(slot, address, after, upto, max_bytes).await?;
-                self.answer_records(address, to, answer, epochs, batch);
+                let batch = self.collect_records(slot, address, answer, (after, upto), max_bytes).await?;
+                self.answer_records(slot, address, to, answer, epochs, (after, batch));
             }
+            Job::Images { slot, to, offer } => self.serve_images(slot, to, offer).await?,
         }
         self.deliver();
         Ok(())
@@ -161,8 +178,8 @@ impl<S: Storage> Shard<S> {
         &self,
         slot: usize,
         address: Address,
-        after: Lsn,
-        upto: Lsn,
+        answer: RecordsFor,
+        (after, upto): (Lsn, Lsn),
         max_bytes: u32,
     ) -> Result<Result<Option<RecordBatch>, Refusal>, ShardError> {
         let (pages, coalesced) = {
@@ -172,33 +189,33 @@ impl<S: Storage> Shard<S> {
             };
             (core.control().pages(), core.status(RequestId::new(0)).coalesced)
         };
-        let mut wanted = Vec::new();
-        for chunk in self.log.chunks_with(address.pg, after, upto) {
-            for entry in self.log.entries(&chunk).await? {
-                let inside = entry.lsn > after && entry.lsn <= upto && pages.contains(&entry.page.get());
-                if inside && entry.copies.contains(slot) {
-                    wanted.push((entry.lsn, chunk.clone(), entry));
-                }
-            }
+        if matches!(answer, RecordsFor::Peer(_)) && self.is_far_behind(address.pg, after, coalesced) {
+            return Ok(Err(Refusal::RecordsCollected { floor: coalesced }));
         }
-        // Of several places of one record the newest: an older one may have been replaced for being damaged.
-        wanted.sort_by_key(|(lsn, chunk, _)| (*lsn, std::cmp::Reverse(chunk.lap)));
-        wanted.dedup_by_key(|(lsn, ..)| *lsn);
+        let wanted = self.entries_above(slot, address.pg, &pages, (after, upto), max_bytes).await?;
         let mut bytes = Vec::new();
-        for (lsn, chunk, entry) in wanted {
-            if self.is_voided(slot, address.pg, lsn) {
+        let mut block: Option<(Found, BlockCopy)> = None;
+        for Found { chunk, entry } in wanted {
+            if self.is_voided(slot, address.pg, entry.lsn) {
                 continue;
             }
-            let copy = match self.log.read_copy(&chunk, &entry, slot).await {
-                Ok(copy) => copy,
-                Err(LogError::Rot | LogError::Unreadable(_)) => {
-                    let found = crate::log::lookup::Found { chunk, entry };
-                    let damage = MakeError::DamagedBlock(Box::new(found));
-                    self.note_damage(slot, address.pg, entry.page, damage);
-                    return Ok(Err(Refusal::Damaged));
-                }
-                Err(error) => return Err(error.into()),
-            };
+            let at_hand = block.as_ref().is_some_and(|(other, _)| {
+                other.chunk.lap == chunk.lap && other.entry.block_at(slot) == entry.block_at(slot)
+            });
+            if !at_hand {
+                let copy = match self.log.read_copy(&chunk, &entry, slot).await {
+                    Ok(copy) => copy,
+                    Err(LogError::Rot | LogError::Unreadable(_)) => {
+                        let page = entry.page;
+                        let damage = MakeError::DamagedBlock(Box::new(Found { chunk, entry }));
+                        self.note_damage(slot, address.pg, page, damage);
+                        return Ok(Err(Refusal::Damaged));
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                block = Some((Found { chunk, entry }, copy));
+            }
+            let (_, copy) = block.as_ref().expect("a block was just read");
             let record = copy.payload().get(entry.record_at as usize..);
             let record = record.and_then(|bytes| redoubt_page::decode_record_prefix(bytes).ok());
             let Some((record, _)) = record else { return Ok(Err(Refusal::Damaged)) };
@@ -219,14 +236,51 @@ impl<S: Storage> Shard<S> {
         })
     }
 
+    /// Where a node's records in a range are, by number, from the start of the range on: enough of them for so many
+    /// bytes. Chunks are looked into from the one with the lowest record on, and no more of them than needed.
+    async fn entries_above(
+        &self,
+        slot: usize,
+        pg: PgId,
+        pages: &Range<u64>,
+        (after, upto): (Lsn, Lsn),
+        max_bytes: u32,
+    ) -> Result<Vec<Found>, ShardError> {
+        let mut chunks = self.log.chunks_with(pg, after, upto);
+        let low = |chunk: &Rc<Chunk>| chunk.range_of(pg).map_or(Lsn::MAX, |(low, _)| low);
+        chunks.sort_by_key(low);
+        let enough = max_bytes as usize / LEAST_RECORD_BYTES + 1;
+        let mut wanted: Vec<Found> = Vec::new();
+        for (at, chunk) in chunks.iter().enumerate() {
+            for entry in self.log.entries(chunk).await? {
+                let inside = entry.lsn > after && entry.lsn <= upto && pages.contains(&entry.page.get());
+                if inside && entry.copies.contains(slot) {
+                    wanted.push(Found { chunk: Rc::clone(chunk), entry });
+                }
+            }
+            // What the next chunk begins with may come before some of these.
+            let complete_below = chunks.get(at + 1).map_or(Lsn::MAX, low);
+            if wanted.iter().filter(|found| found.entry.lsn < complete_below).count() >= enough {
+                wanted.retain(|found| found.entry.lsn < complete_below);
+                break;
+            }
+        }
+        // Of several places of one record the newest: an older one may have been replaced for being damaged.
+        wanted.sort_by_key(|found| (found.entry.lsn, std::cmp::Reverse(found.chunk.lap)));
+        wanted.dedup_by_key(|found| found.entry.lsn);
+        Ok(wanted)
+    }
+
     fn answer_records(
         &self,
+        slot: usize,
         address: Address,
         to: Origin,
         answer: RecordsFor,
         epochs: Epochs,
-        batch: Result<Option<RecordBatch>, Refusal>,
+        found: (Lsn, Result<Option<RecordBatch>, Refusal>),
     ) {
+        let (after, batch) = found;
         match (answer, batch) {
             (RecordsFor::Recovery(request), Ok(batch)) => {
                 let records = Records { from: address, request, batch };
@@ -236,6 +290,9 @@ impl<S: Storage> Shard<S> {
             (RecordsFor::Peer(peer), Ok(Some(batch))) => {
                 let fill = Fill { to: peer, epochs, source: FillSource::Peer, batch };
                 self.outgoing.borrow_mut().push(to, Message::Fill(fill));
+            }
+            (RecordsFor::Peer(peer), Err(Refusal::RecordsCollected { .. })) => {
+                self.offer_images(slot, to, peer, epochs, (address.segment, after));
             }
             // Nothing to give: the asker learns of it by the silence.
             (RecordsFor::Peer(_), _) => {}

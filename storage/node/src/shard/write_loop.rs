@@ -9,6 +9,7 @@ use redoubt_protocol::{
 
 use super::pending::Completed;
 use super::read_loop::Job;
+use super::taking::Arrival;
 use super::{PEERS, RESERVED_CHUNKS, Shard};
 use crate::error::ShardError;
 use crate::inbox::Work;
@@ -48,6 +49,7 @@ impl<S: Storage> Shard<S> {
             } else if self.was_filled.get() {
                 self.gossip(true);
             }
+            self.forget_givings();
             self.deliver();
             if self.awaits_progress.take() | self.was_filled.take() | self.starved.get() {
                 self.background_wanted.set();
@@ -75,7 +77,7 @@ impl<S: Storage> Shard<S> {
     pub(super) fn deliver(&self) {
         let mut outgoing = self.outgoing.borrow_mut();
         for message in outgoing.take(PEERS) {
-            if let Message::Fill(_) = message {
+            if matches!(message, Message::Fill(_) | Message::Images(_) | Message::AskImages(_)) {
                 self.handle.send(PEERS, message);
             }
         }
@@ -117,6 +119,12 @@ impl<S: Storage> Shard<S> {
         let (Some(slot), Ok(control)) = (slot, ControlState::created(&create)) else {
             return self.refuse_unknown(from, create.to);
         };
+        // A node has one segment of a group. One that the group has given up makes way; one that is still a member does
+        // not, because pages of both would be in one store.
+        let held = self.nodes[slot].by_group.borrow().get(&create.to.pg).copied();
+        if held.is_some_and(|held| create.membership.member(held).is_some()) {
+            return self.refuse_unknown(from, create.to);
+        }
         let items = self.control_items(slot, &RestorePoint::default(), &control);
         self.pending.borrow_mut().push_new_segment(slot, segment, items);
         creating.push(Creation { create, control, asked_by: vec![from] });
@@ -177,9 +185,15 @@ impl<S: Storage> Shard<S> {
                         max_bytes,
                     });
                 }
-                // Nothing here offers pages in the place of records yet, and none that were sent are kept.
-                Output::ServeImages { .. } | Output::CommitImages { .. } => {}
-                Output::StageImages { .. } => core.abandon_images(),
+                Output::ServeImages { to, offer } => self.give_images(slot, to, offer),
+                Output::StageImages { is_first, pages, upto, images } => {
+                    let segment = address.segment;
+                    self.queue_arrival(Arrival::Stage { slot, segment, is_first, pages, upto, images });
+                }
+                Output::CommitImages { token, point } => {
+                    let (segment, linked) = (address.segment, point.linked);
+                    self.queue_arrival(Arrival::Commit { slot, segment, token, linked });
+                }
                 Output::Send { to, message } => self.outgoing.borrow_mut().push(to, message),
             }
         }

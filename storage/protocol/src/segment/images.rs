@@ -19,17 +19,30 @@ const PATIENCE: u32 = 4;
 pub(super) struct Receiving {
     source: SegmentId,
     behalf: FillSource,
-    /// Who is told in the end.
+    /// Who sent the newest of them, and is told in the end.
     from: Origin,
     at: Lsn,
     pg_tail: Lsn,
     above: Lsn,
     /// Everything below this page has come.
     next_page: PageId,
+    /// What came last is not put aside yet: nothing more is asked for.
+    is_staging: bool,
     /// All have come and are being committed.
     committing: Option<ControlToken>,
     is_committed: bool,
     unanswered: u32,
+}
+
+/// How far a segment is with images that it is being given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageProgress {
+    /// Whom they come from.
+    pub source: SegmentId,
+    /// The VDL as of which they are.
+    pub at: Lsn,
+    /// Everything below this page has come; none once all have, and are being made current.
+    pub next_page: Option<PageId>,
 }
 
 impl SegmentCore {
@@ -78,7 +91,8 @@ impl SegmentCore {
             return self.refuse(from, RequestId::new(0), reason);
         }
         let is_known = ask.at <= self.persisted.vdl && ask.pg_tail <= ask.at;
-        let is_served = ask.at >= self.heard.read_floor.max(self.coalesced).max(self.collected);
+        // The read floor is no matter: what a page was as of this point is known for as long as no image passes it.
+        let is_served = ask.at >= self.coalesced.max(self.collected);
         let is_here = ask.at > Lsn::ZERO && self.durable.pages().contains(&ask.first_page.get());
         if !self.clean || !is_known || !is_served || !is_here {
             return self.offer(from, ask.from, ask.epochs, ask.source, ask.above);
@@ -119,16 +133,34 @@ impl SegmentCore {
             None if message.pg_tail <= self.links.scl() => return self.send_ack(from),
             None => return,
         };
-        self.outputs.push_back(Output::StageImages { is_first, images: message.images });
-        let receiving = Receiving { unanswered: 0, ..receiving };
-        self.receiving = Some(match message.next_page {
+        let pages = message.first_page.get()..message.next_page.map_or(self.durable.pages().end, PageId::get);
+        let (upto, images) = (message.pg_tail, message.images);
+        self.outputs.push_back(Output::StageImages { is_first, pages, upto, images });
+        let receiving = Receiving { unanswered: 0, is_staging: true, from, ..receiving };
+        let in_part = self.bugs.has(Planted::ImagesCountInPart);
+        self.receiving = Some(match message.next_page.filter(|_| !in_part) {
             Some(next_page) => Receiving { next_page, ..receiving },
             None => self.commit_images(receiving),
         });
+        self.check_order();
+    }
+
+    /// The images of the last `StageImages` are put aside: the next ones are asked for. What a segment has in memory
+    /// of images is therefore never more than one message.
+    pub fn on_images_staged(&mut self) {
+        let Some(receiving) = self.receiving.as_mut().filter(|r| r.is_staging) else { return };
+        receiving.is_staging = false;
+        let from = receiving.from;
         if let Some(question) = self.next_images() {
             self.send(from, Message::AskImages(question));
         }
-        self.check_order();
+    }
+
+    /// How far this segment is with images that it is being given, if it is.
+    pub fn image_progress(&self) -> Option<ImageProgress> {
+        let r = self.receiving?;
+        let next_page = r.committing.is_none().then_some(r.next_page);
+        Some(ImageProgress { source: r.source, at: r.at, next_page })
     }
 
     /// Whether a message is what an honest peer could send.
@@ -160,6 +192,12 @@ impl SegmentCore {
         committing.is_some_and(|r| history.is_voided(r.pg_tail) || history.is_voided(r.at))
     }
 
+    /// Whether a batch leaves a gap that is being closed by images, and so would only wait for them. Peers have it
+    /// when they are in.
+    pub(super) fn is_beyond_images(&self, batch: &RecordBatch) -> bool {
+        self.receiving.is_some() && batch.summary().prev_pg_lsn() > self.links.scl()
+    }
+
     fn commit_images(&mut self, receiving: Receiving) -> Receiving {
         let token = ControlToken::new(self.next_control_token);
         self.next_control_token += 1;
@@ -177,9 +215,11 @@ impl SegmentCore {
     }
 
     /// The question for the next images, to be put again at an interval of some round trips for as long as
-    /// images are on their way. After some without an answer another source may take over.
-    pub fn image_question(&mut self) -> Option<AskImages> {
+    /// images are on their way: to their source, or, when a recovery passes them on, to the origin given with it.
+    /// After some without an answer another source may take over.
+    pub fn image_question(&mut self) -> Option<(Option<Origin>, AskImages)> {
         let question = self.next_images()?;
+        let by_way_of = self.receiving.map(|r| r.from).filter(|_| question.source == FillSource::Recovery);
         if let Some(receiving) = &mut self.receiving {
             receiving.unanswered += 1;
             if receiving.unanswered > PATIENCE {
@@ -187,11 +227,11 @@ impl SegmentCore {
                 return None;
             }
         }
-        Some(question)
+        Some((by_way_of, question))
     }
 
     fn next_images(&self) -> Option<AskImages> {
-        let receiving = self.receiving.filter(|r| r.committing.is_none())?;
+        let receiving = self.receiving.filter(|r| r.committing.is_none() && !r.is_staging)?;
         let Receiving { at, pg_tail, above, .. } = receiving;
         let to = Address { pg: self.durable.address.pg, segment: receiving.source };
         let (from, source) = (self.durable.address.segment, receiving.behalf);
@@ -243,6 +283,7 @@ impl Receiving {
             pg_tail: message.pg_tail,
             above: message.above,
             next_page: message.first_page,
+            is_staging: false,
             committing: None,
             is_committed: false,
             unanswered: 0,

@@ -1,6 +1,7 @@
 //! What a segment's machine wants done.
 
 use alloc::sync::Arc;
+use core::ops::Range;
 use redoubt_page::{Lsn, VolumeEpoch};
 
 use super::RestorePoint;
@@ -106,8 +107,12 @@ pub enum Output {
     StageImages {
         /// Whether these are the first: what was put aside before is dropped.
         is_first: bool,
-        /// Whole pages one after the other, sealed; not looked into yet. When one is damaged, or cannot be put
-        /// aside, call `abandon_images`.
+        /// The numbers that the pages may have,
+        pages: Range<u64>,
+        /// and the highest LSN that one of them may be as of.
+        upto: Lsn,
+        /// Whole pages one after the other, sealed; not looked into yet. Once they are put aside, call
+        /// `on_images_staged`; when one is damaged, or cannot be put aside, `abandon_images`.
         images: SharedBytes,
     },
     /// Make the pages put aside the segment's own, together with this restore point, in one step that is durable or

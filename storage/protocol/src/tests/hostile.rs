@@ -262,7 +262,7 @@ fn a_segment_takes_anything() {
         let control = ControlState::created(&create).expect("a member");
         let mut core = SegmentCore::restore(control, RestorePoint::default());
         let (mut logged, mut stored) = (PersistToken::new(0), ControlToken::new(0));
-        let mut committing = None;
+        let (mut committing, mut is_staged) = (None, false);
         for _ in 0..120 {
             core.on_message(Origin::new(rng.below(3) as u64), any_request(&mut rng, &core));
             while let Some(output) = core.poll_output() {
@@ -270,8 +270,12 @@ fn a_segment_takes_anything() {
                     Output::PersistRecords { token, .. } => logged = token,
                     Output::PersistControl { token, .. } => stored = token,
                     Output::CommitImages { token, .. } => committing = Some(token),
+                    Output::StageImages { .. } => is_staged = true,
                     _ => {}
                 }
+            }
+            if is_staged && rng.percent(80) {
+                core.on_images_staged();
             }
             if rng.percent(40) {
                 core.on_persisted(logged);

@@ -18,15 +18,15 @@ use crate::message::*;
 use crate::refusal::Refusal;
 use crate::segment::{Output, RestorePoint, SegmentCore};
 
-const WRITER: Origin = Origin::new(1);
-const OTHER: Origin = Origin::new(2);
-const REQUEST: RequestId = RequestId::new(40);
+pub(super) const WRITER: Origin = Origin::new(1);
+pub(super) const OTHER: Origin = Origin::new(2);
+pub(super) const REQUEST: RequestId = RequestId::new(40);
 
-fn address() -> Address {
+pub(super) fn address() -> Address {
     Address { pg: PgId::new(0), segment: SegmentId::new(1) }
 }
 
-fn epoch(raw: u64) -> VolumeEpoch {
+pub(super) fn epoch(raw: u64) -> VolumeEpoch {
     VolumeEpoch::new(raw)
 }
 
@@ -43,12 +43,12 @@ fn create(volume_epoch: u64, membership: Arc<Membership>) -> CreateSegment {
 }
 
 /// A segment just created under volume epoch 3.
-fn segment() -> SegmentCore {
+pub(super) fn segment() -> SegmentCore {
     let control = ControlState::created(&create(3, six(1))).expect("a member");
     SegmentCore::restore(control, RestorePoint::default())
 }
 
-fn append_at(volume: u64, vdl: u64, batch: Option<RecordBatch>) -> Append {
+pub(super) fn append_at(volume: u64, vdl: u64, batch: Option<RecordBatch>) -> Append {
     Append {
         to: address(),
         epochs: Epochs { volume: epoch(volume), membership: MembershipEpoch::new(1) },
@@ -59,12 +59,12 @@ fn append_at(volume: u64, vdl: u64, batch: Option<RecordBatch>) -> Append {
     }
 }
 
-fn append(core: &mut SegmentCore, prev: u64, first: u64, last: u64) {
+pub(super) fn append(core: &mut SegmentCore, prev: u64, first: u64, last: u64) {
     core.on_append(WRITER, append_at(3, 0, Some(run_of(prev, first, last))));
 }
 
 /// The outputs, one word each: `log 1: 5..9`, `control 1`, `ack@1 9`, `no@2 Behind...`.
-fn said(core: &mut SegmentCore) -> String {
+pub(super) fn said(core: &mut SegmentCore) -> String {
     let mut words = String::new();
     while let Some(output) = core.poll_output() {
         let separator = if words.is_empty() { "" } else { ", " };
@@ -86,7 +86,7 @@ fn said(core: &mut SegmentCore) -> String {
                 let Images { at, pg_tail, above, first_page, .. } = offer;
                 write!(words, "{separator}images@{to} {above}..{pg_tail} at {at} from {first_page}")
             }
-            Output::StageImages { is_first, images } => {
+            Output::StageImages { is_first, images, .. } => {
                 write!(words, "{separator}stage {}{}", if is_first { "anew " } else { "" }, images.len())
             }
             Output::CommitImages { token, point } => {
@@ -127,11 +127,11 @@ fn what(message: &Message) -> String {
     }
 }
 
-fn check(core: &mut SegmentCore, expected: &str) {
+pub(super) fn check(core: &mut SegmentCore, expected: &str) {
     assert_eq!(said(core), expected);
 }
 
-fn persisted(core: &mut SegmentCore, token: u64) {
+pub(super) fn persisted(core: &mut SegmentCore, token: u64) {
     core.on_persisted(PersistToken::new(token));
 }
 

@@ -292,7 +292,9 @@ impl World {
                 Output::ServePage { to: _, read } => self.truth.served(&self.nodes[at], &read),
                 Output::ServeRecords { .. } => self.nodes[at].serving.push_back(output),
                 Output::ServeImages { to, offer } => self.send_images(at, Party::of(to), offer),
-                Output::StageImages { .. } => {}
+                Output::StageImages { .. } => {
+                    self.nodes[at].core.iter_mut().for_each(SegmentCore::on_images_staged);
+                }
                 Output::CommitImages { token, point } => {
                     self.nodes[at].image_commits.push_back((token, point));
                 }
@@ -452,7 +454,7 @@ impl World {
         let peers: Vec<usize> = (0..self.nodes.len()).filter(|n| self.nodes[*n].address.pg == pg).collect();
         let peer = peers[self.rng.below(peers.len())];
         let to = self.nodes[peer].address;
-        if let Some(ask) = self.nodes[at].core.as_mut().and_then(SegmentCore::image_question) {
+        if let Some((_, ask)) = self.nodes[at].core.as_mut().and_then(SegmentCore::image_question) {
             let source = self.node_at(ask.to);
             return self.send(Party::Segment(at), Party::Segment(source), Message::AskImages(ask));
         }

@@ -7,3 +7,4 @@ mod gossip;
 mod model;
 mod nodes;
 mod strangers;
+mod wiped;

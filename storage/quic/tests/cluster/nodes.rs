@@ -37,11 +37,15 @@ pub struct Nodes {
     storages: HashMap<NodeId, ForgettingStorage>,
     running: HashMap<NodeId, Running>,
     pub metadata: Arc<dyn MetadataStore>,
+    options: ShardOptions,
 }
 
 pub fn all() -> Vec<NodeId> {
     (1..=6).map(NodeId::new).collect()
 }
+
+/// Pages in each segment of the volume.
+pub const SEGMENT_PAGES: u64 = 16;
 
 fn options() -> ShardOptions {
     ShardOptions { log_bytes: 64 << 20, chunk_bytes: 1 << 20, ..ShardOptions::default() }
@@ -50,6 +54,11 @@ fn options() -> ShardOptions {
 impl Nodes {
     /// Six new nodes.
     pub fn start() -> Self {
+        Self::start_with(options())
+    }
+
+    /// Six new nodes with logs of another size.
+    pub fn start_with(options: ShardOptions) -> Self {
         let tls = tempfile::tempdir().expect("a temporary directory");
         let mut members = vec![MemberName::Writer];
         members.extend(all().into_iter().map(MemberName::Node));
@@ -60,6 +69,7 @@ impl Nodes {
             storages: HashMap::new(),
             running: HashMap::new(),
             metadata: Arc::new(MemoryMetadata::default()),
+            options,
         };
         all().into_iter().for_each(|node| nodes.make(node));
         nodes
@@ -85,9 +95,9 @@ impl Nodes {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let identity = self.identity(MemberName::Node(node));
         let server = NodeServer::bind(&identity, listen, handle.clone()).expect("a socket");
-        let new = is_new.then(|| new_identity(vec![node], options().chunk_bytes).expect("random numbers"));
+        let new = is_new.then(|| new_identity(vec![node], self.options.chunk_bytes).expect("random numbers"));
         let storage = self.storages[&node].clone();
-        let shard = ShardThread::start(storage, new, options(), handle, server.outbound(), |_| {});
+        let shard = ShardThread::start(storage, new, self.options, handle, server.outbound(), |_| {});
         let shard = shard.expect("the node starts");
         self.listening.0.lock().expect("no panic").insert(node, server.address());
         let addresses: Arc<dyn Addresses> = Arc::new(self.listening.clone());
@@ -122,7 +132,7 @@ impl Nodes {
         let zone = |node: NodeId| Zone::new(((node.get() - 1) / 2) as u8);
         let shape = VolumeShape {
             volume: VolumeId::new([7; 16]),
-            segment_pages: 16,
+            segment_pages: SEGMENT_PAGES,
             allocation_limit: 1_000_000,
             nodes: all().into_iter().map(|node| (node, zone(node))).collect(),
         };
