@@ -24,12 +24,18 @@ pub fn signal(dir: &Path, member: &str, signal: &str) {
     assert!(sent.success(), "{member} was not running");
 }
 
-/// Kills a member.
+/// Kills a member, and waits until it is gone: it may be started again then.
 ///
 /// # Panics
 /// When it does not run.
 pub fn kill_9(dir: &Path, member: &str) {
+    let stat = Path::new("/proc").join(pid(dir, member)).join("stat");
     signal(dir, member, "-9");
+    // Somebody else's child may stay as a zombie, which holds nothing any more: "PID (name) Z ...".
+    let lives = || std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z "));
+    while lives() {
+        std::thread::yield_now();
+    }
 }
 
 /// A member that a test has started again by itself. It ends with the value.
