@@ -16,7 +16,7 @@ help:
 	@echo "make run            build, start on 127.0.0.1:$(PORT) with data in $(DATA)  (PORT=, DATA=)"
 	@echo "make test           everything that must hold, in at most an hour on two cores"
 	@echo "make check          the quick one: format, clippy, unit tests, tidy"
-	@echo "make conformance    PostgreSQL's own suites against Redoubt, with a score  (FILE=int4 shows one file, ACCEPT=1)"
+	@echo "make conformance    PostgreSQL's own suites against Redoubt, with a score  (FILE=int4 shows one file, ACCEPT=1; EXECUTOR=datafusion compares executors)"
 	@echo "make sqlsmith       random queries against PostgreSQL and Redoubt: 5,000 of each of three seeds  (SMITH=\"--queries=100 7\")"
 	@echo "make differential   random queries whose answers have to be PostgreSQL's  (SEEDS=a..b, QUERIES=n of each)"
 	@echo "make bench          side by side with PostgreSQL, in one run  (QUICK=1, ONLY=tpcb/simple/8,pg-single)"
@@ -49,7 +49,7 @@ test:
 conformance: build
 	@tools/install-client
 	@REDOUBT_BIN=$(BIN) cargo run --quiet --profile checked --package redoubt-conformance --bin conformance -- \
-	    $(if $(ACCEPT),--accept) $(FILE)
+	    $(if $(ACCEPT),--accept) $(if $(EXECUTOR),--executor=$(EXECUTOR)) $(FILE)
 
 differential: build
 	@tools/install-client

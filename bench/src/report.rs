@@ -105,7 +105,7 @@ pub fn tpch_table(results: &Results) -> String {
                 answered.query,
                 format!("{}{executor}", answered.peer),
                 median.map_or_else(|| "-".into(), |seconds| format!("{seconds:.3}")),
-                answered.trouble.as_deref().unwrap_or_default(),
+                answered.trouble.as_deref().or(answered.refused.as_deref()).unwrap_or_default(),
             );
         }
     }

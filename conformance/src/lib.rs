@@ -4,6 +4,7 @@
 
 mod chart;
 mod compare;
+mod executors;
 pub mod members;
 mod messages;
 mod metrics;
@@ -26,6 +27,7 @@ mod todo;
 
 pub use chart::draw;
 pub use compare::{Compared, compare};
+pub use executors::{BothExecutors, Disagreement, ExecutorTally};
 pub use metrics::metrics;
 pub use random_queries::{RandomQueries, TABLES};
 pub use recording::{Ended, Exchange};

@@ -57,15 +57,28 @@ impl Run {
     /// Starts a fresh server and sets the database up as pg_regress would.
     pub fn start(
         suite: &Suite,
+        target: Target,
+        output: PathBuf,
+        first_database: &str,
+    ) -> Result<Run, String> {
+        Run::start_behind(suite, target, output, first_database, Ok)
+    }
+
+    /// As [`Run::start`], with something between the recording proxy and the server: `between` is told the server's
+    /// port and says where to connect in its place.
+    pub fn start_behind(
+        suite: &Suite,
         mut target: Target,
         output: PathBuf,
         first_database: &str,
+        between: impl FnOnce(u16) -> Result<u16, String>,
     ) -> Result<Run, String> {
         open_directory(&output)?;
         open_directory(&output.join("results"))?;
         target.start_fresh()?;
         let (database, refused) = target.set_up(first_database);
-        let proxy = Proxy::start(target.port, HANG_LIMIT).map_err(|error| format!("the proxy: {error}"))?;
+        let proxy =
+            Proxy::start(between(target.port)?, HANG_LIMIT).map_err(|error| format!("the proxy: {error}"))?;
         let first_database = first_database.to_string();
         Ok(Run {
             suite: suite.clone(),

@@ -26,10 +26,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("analyze", &["sql", "catalog", "functions", "error"]),
     ("plan", &["sql", "analyze", "catalog", "functions", "error"]),
     ("exec", &["page", "plan", "analyze", "catalog", "access", "txn", "buffer", "functions", "error"]),
+    ("columnar", &["exec", "plan", "analyze", "access", "txn", "buffer", "functions", "error"]),
     (
         "session",
         &[
             "page",
+            "columnar",
             "exec",
             "plan",
             "analyze",
@@ -115,7 +117,9 @@ fn imports_point_one_way() {
             {
                 wrong.push(format!("{name} may not import {dependency}"));
             }
-            if dependency.starts_with("datafusion") && short != "columnar" {
+            if (dependency.starts_with("datafusion") || dependency.starts_with("arrow"))
+                && short != "columnar"
+            {
                 wrong.push(format!("{name} may not import {dependency}: only columnar knows DataFusion"));
             }
         }

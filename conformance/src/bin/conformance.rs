@@ -3,24 +3,35 @@
 //! Without arguments everything is run and `score.json`, `score.svg` and `todo.txt` are written.
 //! With names of files, only these are run (after the schedule's first, which makes the tables that
 //! the others read) and every difference is shown. `--accept` writes the lists in `passing/`.
+//! `--executor=datafusion` asks every query of these files in both executors and compares the answers.
 
 use redoubt_conformance::{
-    Compared, Reference, Run, Score, Suite, Target, Todo, draw, judge, redoubt_binary, scratch_dir,
-    unused_port,
+    BothExecutors, Compared, Reference, Run, Score, Suite, Target, Todo, draw, judge, redoubt_binary,
+    scratch_dir, unused_port,
 };
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+/// Compares the executors.
+const BOTH: &str = "--executor=datafusion";
+/// How many reasons for not running in DataFusion are shown.
+const REASONS: usize = 60;
+
 fn main() -> ExitCode {
     let (options, names): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
-    let accept = options.iter().any(|option| option == "--accept");
-    if let Some(unknown) = options.iter().find(|option| *option != "--accept") {
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let (accept, both) = (has("--accept"), has(BOTH));
+    if let Some(unknown) = options.iter().find(|option| *option != "--accept" && *option != BOTH) {
         eprintln!("conformance: {unknown} is not an option");
         return ExitCode::from(2);
     }
-    let result = if names.is_empty() { everything(accept) } else { some(&names) };
+    let result = match (both, names.is_empty()) {
+        (true, _) => in_both_executors(&names),
+        (false, true) => everything(accept),
+        (false, false) => some(&names),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -161,6 +172,51 @@ fn some(names: &[String]) -> Result<(), String> {
         home.join("regress-output/regression.diffs").display()
     );
     Ok(())
+}
+
+/// Asks the queries of the named files, or of all, in both executors.
+fn in_both_executors(names: &[String]) -> Result<(), String> {
+    let suite = Suite::fetch()?;
+    let scheduled = suite.files()?;
+    if let Some(unknown) = names.iter().find(|name| !scheduled.contains(name)) {
+        return Err(format!("{unknown} is not in the schedule of the suite"));
+    }
+    let home = scratch_dir("executors");
+    let target = Target::redoubt(&suite, redoubt_binary(), home.join("regress"), unused_port());
+    let mut both = None;
+    let mut run = Run::start_behind(&suite, target, home.join("output"), "regression", |port| {
+        let proxy = BothExecutors::start(port).map_err(|error| format!("the proxy: {error}"))?;
+        let port = proxy.port;
+        both = Some(proxy);
+        Ok(port)
+    })?;
+    let both = both.ok_or("the proxy was not started")?;
+    // The schedule's first makes the tables that the others read.
+    let is_wanted = |(at, name): &(usize, &String)| names.is_empty() || *at == 0 || names.contains(name);
+    let files: Vec<&String> = scheduled.iter().enumerate().filter(is_wanted).map(|(_, name)| name).collect();
+    let (mut shown, mut fallen) = (0, Vec::new());
+    for (index, name) in files.iter().enumerate() {
+        progress(&format!("{} of {}: {name}", index + 1, files.len()));
+        both.begin(name);
+        let file = run.file(name)?;
+        if file.crashed || file.hung {
+            println!("CRASH or HANG in {name}, at: {}\n{}", last_statement(&file), file.log);
+            fallen.push(name.as_str());
+        }
+        for new in &both.tally().disagreements[shown..] {
+            println!("== {}: {}", new.file, new.statement);
+            println!("-- row\n{}-- datafusion\n{}", new.row, new.datafusion);
+            shown += 1;
+        }
+    }
+    progress("");
+    let tally = both.tally();
+    println!("{}", tally.table(REASONS));
+    match (tally.disagreements.len(), fallen.is_empty()) {
+        (0, true) => Ok(()),
+        (0, false) => Err(format!("the server fell in {}", fallen.join(", "))),
+        (count, _) => Err(format!("the executors disagree about {count} queries")),
+    }
 }
 
 /// Lines of PostgreSQL's answer that ours lacks (`-`) and the other way round (`+`).

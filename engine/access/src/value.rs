@@ -206,6 +206,16 @@ fn put_long(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// A stored value (tag included) that is a `numeric`, as a whole number of `10^-scale` and that scale; `None` when
+/// it is not finite, or too large or long for sums of it to stay in 128 bits (`10^20`, 18 decimals).
+pub fn numeric_units(stored: &[u8]) -> Option<(i128, u32)> {
+    let mut values = Values::new(stored);
+    match values.byte() {
+        Ok(NUMERIC) => numeric::units(values.long().ok()?),
+        _ => None,
+    }
+}
+
 /// The fewest bytes from which the sign extends to the value.
 fn put_signed(out: &mut Vec<u8>, tag: u8, value: i64) {
     let significant_bits = 64 - (value ^ value >> 63).leading_zeros();
@@ -353,6 +363,31 @@ impl<'a> Values<'a> {
         let before = self.rest;
         self.skip()?;
         Ok(&before[..before.len() - self.rest.len()])
+    }
+
+    /// The next value, which is a text or NULL, without copying it.
+    ///
+    /// # Errors
+    /// `XX001` when the bytes are damaged or are another value.
+    #[inline]
+    pub fn read_text(&mut self) -> PgResult<Option<&'a str>> {
+        let bytes = match self.byte()? {
+            NULL => return Ok(None),
+            tag @ SHORT_TEXT.. => self.take(usize::from(tag & 0x7f))?,
+            TEXT => self.long()?,
+            _ => return Err(damaged("a value that is no text")),
+        };
+        std::str::from_utf8(bytes).map(Some).map_err(|_| damaged("a text that is not UTF-8"))
+    }
+
+    /// As [`Values::raw`], but nothing for a NULL.
+    ///
+    /// # Errors
+    /// `XX001` when the bytes are damaged.
+    #[inline]
+    pub fn read_raw(&mut self) -> PgResult<Option<&'a [u8]>> {
+        let raw = self.raw()?;
+        Ok(if raw == [NULL] { None } else { Some(raw) })
     }
 
     /// Whether nothing is left.

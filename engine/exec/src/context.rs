@@ -1,5 +1,6 @@
 //! What an execution works with: session, storage, transaction.
 
+use crate::offload::Offload;
 use crate::spill::Work;
 use redoubt_access::{BTree, Engine, Gist, GistColumns, Heap, Tid};
 use redoubt_buffer::RelNode;
@@ -32,6 +33,8 @@ pub struct Storage<'a> {
     pub relations: &'a dyn Relations,
     /// What it may hold in memory and in temporary files.
     pub work: Work,
+    /// Runs what plans give to another executor; `None` where plans give nothing away.
+    pub offload: Option<&'a dyn Offload>,
 }
 
 /// Opens tables by `pg_class.oid`.

@@ -35,6 +35,8 @@ pub(crate) struct Runtime {
 /// An execution while it runs: plan, circumstances, frame.
 pub(crate) struct Exec<'a> {
     pub plan: &'a Plan,
+    /// The same, for those who keep it; absent where there are only expressions to compute.
+    pub shared_plan: Option<&'a Arc<Plan>>,
     pub ctx: &'a ExecContext<'a>,
     pub frame: Vec<Datum>,
     pub arrays: Vec<Option<ArrayCache>>,
@@ -56,6 +58,7 @@ impl<'a> Exec<'a> {
         let Runtime { frame, arrays, subplans, ctes, work_tables, processed, events, meter } = runtime;
         Exec {
             plan,
+            shared_plan: None,
             ctx,
             frame,
             arrays,
@@ -152,6 +155,7 @@ impl Execution {
             return Ok(false);
         }
         let mut exec = Exec::resume(&self.plan, ctx, std::mem::take(&mut self.runtime));
+        exec.shared_plan = Some(&self.plan);
         let found = self.root.next(&mut exec).and_then(|found| {
             if !found {
                 exec.finish_ctes()?;

@@ -59,6 +59,11 @@ impl Meter {
         node.stats.loops += 1;
     }
 
+    /// Takes the measurements of a node that another executor has run.
+    pub(crate) fn set(&mut self, id: NodeId, stats: NodeStats) {
+        self.nodes[id.index()].stats = stats;
+    }
+
     /// All nodes are done: their numbers.
     pub(crate) fn finish(&mut self) -> Vec<NodeStats> {
         for node in 0..self.nodes.len() {

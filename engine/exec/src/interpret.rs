@@ -8,6 +8,7 @@ mod fast;
 mod row;
 
 pub(crate) use array::{ArrayCache, make as make_array};
+pub use fast::apply as apply_fast;
 
 use crate::exec::Exec;
 use redoubt_error::{PgError, PgResult};

@@ -209,6 +209,7 @@ fn build(plan: &Plan, id: NodeId) -> Box<dyn Node> {
         NodeKind::LockRows(node) => Box::new(nodes::lock_rows::LockRowsState::new(id, child(node.child))),
         NodeKind::IndexScan(_) => Box::new(nodes::index_scan::IndexScanState::new(id)),
         NodeKind::Window(node) => Box::new(nodes::window::WindowState::new(id, child(node.child))),
+        NodeKind::Offload { .. } => Box::new(nodes::offload::OffloadState::new(id)),
         NodeKind::TidScan(_) => Box::new(nodes::tid_scan::TidScanState::new(id)),
         NodeKind::BitmapHeapScan(_) => Box::new(nodes::bitmap_scan::BitmapScanState::new(id)),
         NodeKind::BitmapIndexScan(_) | NodeKind::BitmapAnd(_) | NodeKind::BitmapOr(_) => {

@@ -13,6 +13,7 @@ pub(crate) mod material;
 pub(crate) mod merge_join;
 pub(crate) mod modify;
 pub(crate) mod nested_loop;
+pub(crate) mod offload;
 pub(crate) mod pass;
 pub(crate) mod project_set;
 pub(crate) mod recursive_union;

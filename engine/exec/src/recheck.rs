@@ -68,6 +68,7 @@ impl<'a> Exec<'a> {
         self.complete_ctes()?;
         let mut inner = Exec {
             plan: self.plan,
+            shared_plan: self.shared_plan,
             ctx: self.ctx,
             frame: self.frame.clone(),
             arrays: std::iter::repeat_with(|| None).take(self.arrays.len()).collect(),

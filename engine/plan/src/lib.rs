@@ -15,6 +15,7 @@ mod flatten;
 pub mod join;
 pub mod modify;
 pub mod node;
+mod offload;
 mod planner;
 pub mod program;
 pub mod range;

@@ -266,6 +266,13 @@ pub enum NodeKind {
     LockRows(LockRows),
     /// INSERT, UPDATE, DELETE.
     ModifyTable(Box<ModifyTable>),
+    /// A subtree that another executor runs as a whole; this node hands its rows on.
+    Offload {
+        /// The subtree's top node, which says what is computed.
+        child: NodeId,
+        /// The executor's name, for EXPLAIN.
+        executor: &'static str,
+    },
 }
 
 /// How many sorted rows are wanted.

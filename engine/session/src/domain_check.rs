@@ -60,6 +60,7 @@ impl StatementEnv<'_> {
             snapshot: self.access.snapshot.clone(),
             relations: self.access,
             work: self.session.work(),
+            offload: None,
         };
         let context = ExecContext { env: self, storage: &storage };
         let computed = checks.evaluate(&context, std::slice::from_ref(value));

@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::block::State;
 use crate::client::{Client, Format, OutputColumn};
+use crate::executor::Origin;
 use crate::plan_cache::CachedPlan;
 use crate::run::{Planned, fetch, tag};
 use crate::session::Session;
@@ -135,7 +136,8 @@ impl Session {
         {
             return Ok(planned);
         }
-        let (planned, cached) = self.plan_to_keep(dml, &Params::variable(prepared.declared.clone()))?;
+        let (planned, cached) =
+            self.plan_to_keep(dml, &Params::variable(prepared.declared.clone()), Origin::Client)?;
         *prepared.planned.lock() = cached;
         Ok(planned)
     }

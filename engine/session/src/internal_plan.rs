@@ -1,5 +1,6 @@
 //! Plans of the statements that the executor makes up: what foreign keys do to the rows that refer to a key.
 
+use crate::executor::Origin;
 use crate::plan_cache::CachedPlan;
 use crate::session::Session;
 use redoubt_analyze::Params;
@@ -33,7 +34,7 @@ impl Session {
             _ => None,
         };
         let dml = dml.ok_or_else(|| PgError::internal("an internal statement cannot be planned"))?;
-        let (planned, cached) = self.plan_to_keep(&dml, &Params::fixed(types.to_vec()))?;
+        let (planned, cached) = self.plan_to_keep(&dml, &Params::fixed(types.to_vec()), Origin::Server)?;
         if let Some(cached) = cached {
             let mut plans = self.internal_plans.borrow_mut();
             if plans.0.len() >= MAX_PLANS {

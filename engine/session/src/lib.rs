@@ -15,6 +15,7 @@ mod cursor;
 mod ddl;
 mod domain_check;
 mod env;
+mod executor;
 mod explain;
 mod extended;
 mod functions;

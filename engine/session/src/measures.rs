@@ -31,6 +31,9 @@ impl Measures {
             "redoubt_commit_wait_seconds",
             "Time from a commit until a write quorum had it, where somebody waited."
         );
+        describe_counter!("redoubt_datafusion_subtrees_total", "Parts of plans that DataFusion has run.");
+        // It is there before the first one.
+        counter!("redoubt_datafusion_subtrees_total").increment(0);
         Measures {
             commits: counter!("redoubt_commits_total"),
             rollbacks: counter!("redoubt_rollbacks_total"),

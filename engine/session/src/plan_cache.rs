@@ -8,6 +8,7 @@
 //! planning is what costs least.
 
 use crate::access::Access;
+use crate::executor::Origin;
 use crate::run::Planned;
 use crate::session::Session;
 use redoubt_analyze::Params;
@@ -134,8 +135,9 @@ impl Session {
         &self,
         statement: &DmlStatement,
         params: &Params,
+        origin: Origin,
     ) -> PgResult<(Planned, Option<CachedPlan>)> {
-        let planned = self.plan(statement, params)?;
+        let planned = self.plan_for(statement, params, origin)?;
         let cached = self.to_keep(&Access::current(self)?, &planned);
         Ok((planned, cached))
     }
@@ -152,6 +154,10 @@ impl Session {
     /// A plan for a statement that came as text, and the values of its parameters; `None` when it has to be
     /// planned as it stands. The session must be in a transaction.
     pub(crate) fn plan_of_text(&mut self, normalised: Normalised) -> PgResult<Option<(Planned, Vec<Datum>)>> {
+        if self.datafusion_only() {
+            // A plan of unknown values might be one that DataFusion cannot run; and there only few are cheap.
+            return Ok(None);
+        }
         let key = key_of(normalised.text, &normalised.literals);
         let mut cache = std::mem::take(&mut self.statements);
         let found = self.find_or_plan(&mut cache, key, &normalised.literals);
@@ -209,7 +215,8 @@ impl Session {
         let statement = statement.kind.as_dml()?;
         let declared = literals.iter().map(declared_type).collect();
         let access = Access::current(self).ok()?;
-        let planned = self.plan_under(&access, &statement, &Params::variable(declared)).ok()?;
+        let planned =
+            self.plan_under(&access, &statement, &Params::variable(declared), Origin::Client).ok()?;
         let cost = planned.plan.nodes[planned.plan.root.index()].estimate.total;
         (cost <= MAX_COST).then_some(planned)
     }

@@ -69,18 +69,12 @@ impl Session {
     pub(crate) fn with_planner<R>(
         &self,
         access: &Access<'_>,
+        settings: &PlannerSettings,
         plan: impl FnOnce(&PlannerContext<'_>) -> PgResult<R>,
     ) -> PgResult<R> {
         let env = access.env();
-        let settings = self.planner_settings();
         let facts = CatalogFacts { view: access.catalog(), env: &env, path: &access.path, host: access };
-        plan(&PlannerContext {
-            catalog: &facts,
-            env: &env,
-            settings: &settings,
-            params: None,
-            tuple_fraction: 0.0,
-        })
+        plan(&PlannerContext { catalog: &facts, env: &env, settings, params: None, tuple_fraction: 0.0 })
     }
 
     /// The settings of planning that differ from what is built in, with their values as SHOW has them.

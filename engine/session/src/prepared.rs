@@ -114,7 +114,8 @@ impl Session {
             }
             true
         });
-        self.plan_analyzed(&access, query, &params)
+        let again = query.clone();
+        self.plan_query(&access, query, &params, 0.0, || Ok(again))
     }
 
     fn execute_params(&self, name: &str, prepared: &Prepared, raw: &[ast::Expr]) -> PgResult<Vec<Datum>> {
@@ -153,13 +154,16 @@ impl Session {
         let select = select.ok_or_else(|| PgError::internal("SELECT is a query"))?;
         let (mut query, _) = analyze_statement(&select, analysis(access, &env))?;
         query.target_list = targets;
-        let plan = Arc::new(self.with_planner(access, |context| redoubt_plan::plan(query, context))?);
+        let settings = self.planner_settings();
+        let plan =
+            Arc::new(self.with_planner(access, &settings, |context| redoubt_plan::plan(query, context))?);
         let storage = Storage {
             engine: &self.facts.instance.engine,
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: access,
             work: self.work(),
+            offload: None,
         };
         let mut execution = Execution::new(plan, &[]);
         if !execution.next(&ExecContext { env: &env, storage: &storage })? {

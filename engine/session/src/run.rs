@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::client::{Client, Format, OutputColumn};
+use crate::executor::Origin;
 use crate::privileges::guarded_functions;
 use crate::session::Session;
 use crate::vacuum::Changes;
@@ -10,7 +11,7 @@ use redoubt_analyze::{AnalyzeContext, Params, analyze_statement};
 use redoubt_error::{PgError, PgResult};
 use redoubt_exec::{ExecContext, Execution, Storage};
 use redoubt_functions::{Datum, Oid};
-use redoubt_plan::facts::PlannerContext;
+use redoubt_plan::facts::{PlannerContext, PlannerSettings};
 use redoubt_plan::node::{NodeKind, Plan};
 use redoubt_plan::range::RangeKind;
 use redoubt_sql::tree::DmlStatement;
@@ -33,9 +34,22 @@ const MAX_REPLANS: usize = 100;
 const LONG_STATEMENT_COST: f64 = 10_000.0;
 
 impl Session {
-    /// Plans a statement and locks its tables. The session must be in a transaction.
+    /// Plans a statement of the client's and locks its tables. The session must be in a transaction.
     pub(crate) fn plan(&self, statement: &DmlStatement, params: &Params) -> PgResult<Planned> {
-        self.plan_part(statement, params, 0.0)
+        self.plan_for(statement, params, Origin::Client)
+    }
+
+    /// As [`Session::plan`], for a statement of the client's or the server's own.
+    pub(crate) fn plan_for(
+        &self,
+        statement: &DmlStatement,
+        params: &Params,
+        origin: Origin,
+    ) -> PgResult<Planned> {
+        self.plan_locked(
+            || Access::current(self),
+            |access| self.plan_under(access, statement, params, origin),
+        )
     }
 
     /// As [`Session::plan`], for a client that is expected to fetch this share of the rows; 0 is all of them.
@@ -47,7 +61,7 @@ impl Session {
     ) -> PgResult<Planned> {
         self.plan_locked(
             || Access::current(self),
-            |access| self.plan_part_under(access, statement, params, fraction),
+            |access| self.plan_part_under(access, statement, params, fraction, Origin::Client),
         )
     }
 
@@ -80,8 +94,9 @@ impl Session {
         access: &Access<'_>,
         statement: &DmlStatement,
         params: &Params,
+        origin: Origin,
     ) -> PgResult<Planned> {
-        self.plan_part_under(access, statement, params, 0.0)
+        self.plan_part_under(access, statement, params, 0.0, origin)
     }
 
     fn plan_part_under(
@@ -90,41 +105,68 @@ impl Session {
         statement: &DmlStatement,
         params: &Params,
         fraction: f64,
+        origin: Origin,
     ) -> PgResult<Planned> {
         self.facts.instance.measures.planning();
         let env = access.env();
-        let context = AnalyzeContext {
-            catalog: access.catalog(),
-            env: &env,
-            path: &access.path,
-            params: params.clone(),
+        let analyzed = || {
+            let context = AnalyzeContext {
+                catalog: access.catalog(),
+                env: &env,
+                path: &access.path,
+                params: params.clone(),
+            };
+            analyze_statement(statement, context)
         };
-        let (query, params) = analyze_statement(statement, context)?;
-        self.plan_query(access, query, &params, fraction)
+        let (query, params) = analyzed()?;
+        match origin {
+            Origin::Client => self.plan_query(access, query, &params, fraction, || Ok(analyzed()?.0)),
+            Origin::Server => self.plan_by_rows(access, query, &params),
+        }
     }
 
-    /// Plans a statement that is analyzed.
-    pub(crate) fn plan_analyzed(
-        &self,
-        access: &Access<'_>,
-        query: Query,
-        params: &Params,
-    ) -> PgResult<Planned> {
-        self.plan_query(access, query, params, 0.0)
-    }
-
-    /// The same for a client that is expected to fetch this share of the rows; 0 is all of them.
+    /// Plans a query of the client's, for the executor that is chosen. `fraction` is the share of its rows that is
+    /// expected to be fetched, 0 for all of them; `again` gives the query once more, for the other executor's plan.
     pub(crate) fn plan_query(
         &self,
         access: &Access<'_>,
         query: Query,
         params: &Params,
         fraction: f64,
+        again: impl FnOnce() -> PgResult<Query>,
     ) -> PgResult<Planned> {
         let guarded_functions = guarded_functions(&access.catalog(), &query)?.into();
-        let plan = self.with_planner(access, |context| {
-            redoubt_plan::plan(query, &PlannerContext { tuple_fraction: fraction, ..*context })
-        })?;
+        let plan = |query, settings: &PlannerSettings| {
+            self.with_planner(access, settings, |context| {
+                redoubt_plan::plan(query, &PlannerContext { tuple_fraction: fraction, ..*context })
+            })
+        };
+        let by_rows = plan(query, &self.planner_settings())?;
+        let chosen = self.choose_executor(by_rows, fraction, |settings| plan(again()?, settings))?;
+        self.described(access, chosen, params, guarded_functions)
+    }
+
+    /// Plans an analyzed statement of the server's own, for the row executor.
+    pub(crate) fn plan_by_rows(
+        &self,
+        access: &Access<'_>,
+        query: Query,
+        params: &Params,
+    ) -> PgResult<Planned> {
+        let guarded_functions = guarded_functions(&access.catalog(), &query)?.into();
+        let settings = self.planner_settings();
+        let plan = self.with_planner(access, &settings, |context| redoubt_plan::plan(query, context))?;
+        self.described(access, plan, params, guarded_functions)
+    }
+
+    /// A plan with what is told of it to clients.
+    fn described(
+        &self,
+        access: &Access<'_>,
+        plan: Plan,
+        params: &Params,
+        guarded_functions: Arc<[Oid]>,
+    ) -> PgResult<Planned> {
         let mut columns = Vec::with_capacity(plan.columns.len());
         for column in &plan.columns {
             // Clients are told of the type under a domain.
@@ -241,12 +283,14 @@ pub(crate) fn fetch(
     client: &mut dyn Client,
 ) -> PgResult<(u64, bool)> {
     let env = access.env();
+    let datafusion = session.datafusion();
     let storage = Storage {
         engine: &session.facts.instance.engine,
         txn: session.txn(),
         snapshot: access.snapshot.clone(),
         relations: access,
         work: session.work(),
+        offload: Some(&datafusion),
     };
     let context = ExecContext { env: &env, storage: &storage };
     let mut rows = 0;

@@ -6,7 +6,7 @@ use redoubt_exec::{Work, WorkSpace};
 use std::path::PathBuf;
 
 /// Where temporary files go: they have names for a moment only.
-fn directory(settings: &Settings) -> PathBuf {
+pub(crate) fn directory(settings: &Settings) -> PathBuf {
     match settings.text(Parameter::DataDirectory) {
         "" => std::env::temp_dir(),
         directory => PathBuf::from(directory).join("pgsql_tmp"),

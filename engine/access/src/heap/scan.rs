@@ -46,6 +46,15 @@ pub struct HeapScan {
     cache: ViewCache,
 }
 
+impl Heap {
+    /// Whether so many blocks are too much to read through the pool: as in PostgreSQL, a scan of more than a
+    /// quarter of it must not push everything else out. Who divides a scan asks for the whole of it, and then
+    /// calls [`HeapScan::once`] on the parts.
+    pub fn is_large(&self, blocks: BlockNo) -> bool {
+        blocks as usize > self.pool().capacity_pages() / 4
+    }
+}
+
 impl HeapScan {
     /// A scan over the whole table as it is now.
     pub fn new(heap: Arc<Heap>, snapshot: Snapshot) -> Self {
@@ -56,8 +65,7 @@ impl HeapScan {
     /// A scan over the blocks from `first` to before `end`.
     pub fn over(heap: Arc<Heap>, snapshot: Snapshot, first: BlockNo, end: BlockNo) -> Self {
         let end = end.min(heap.nblocks());
-        // As in PostgreSQL, a scan of more than a quarter of the pool must not push everything else out of it.
-        let is_large = (end.saturating_sub(first) as usize) > heap.pool().capacity_pages() / 4;
+        let is_large = heap.is_large(end.saturating_sub(first));
         let access = if is_large { Access::Once } else { Access::Normal };
         Self {
             heap,

@@ -81,3 +81,62 @@ fn byte(rest: &mut &[u8]) -> PgResult<u8> {
 fn word(rest: &mut &[u8]) -> PgResult<u16> {
     Ok(u16::from_be_bytes([byte(rest)?, byte(rest)?]))
 }
+
+/// A stored `numeric` as a whole number of `10^-scale` and that scale, if it is finite and so small that sums
+/// of it stay exact in 128 bits for long: at most 18 decimals, and below `10^20`.
+pub(super) fn units(bytes: &[u8]) -> Option<(i128, u32)> {
+    let mut rest = bytes;
+    let first = byte(&mut rest).ok()?;
+    let negative = match SIGNS.get(usize::from(first & 7))? {
+        0x0000 => false,
+        0x4000 => true,
+        _ => return None,
+    };
+    let scale = u32::from(first >> 3);
+    let weight = i32::from(byte(&mut rest).ok()?.cast_signed());
+    if scale > 18 || !(-5..=4).contains(&weight) || rest.len() > 2 * 10 {
+        return None;
+    }
+    let mut value = 0i128;
+    for digit in rest.chunks_exact(2) {
+        value = value * 10_000 + i128::from(u16::from_be_bytes([digit[0], digit[1]]));
+    }
+    // The last digit stands for 10000^last.
+    let last = weight - (rest.len() / 2) as i32 + 1;
+    let shift = last * 4 + scale as i32;
+    let units = match shift {
+        0.. => value.checked_mul(10i128.checked_pow(shift as u32)?)?,
+        // Below the scale there are only zeros.
+        _ => value / 10i128.checked_pow(shift.unsigned_abs())?,
+    };
+    Some((if negative { -units } else { units }, scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_the_number() {
+        let check = |text: &str, expect: Option<(i128, u32)>| {
+            let datum = io::input(types::NUMERIC, -1, text, &*ENV).unwrap();
+            let mut bytes = Vec::new();
+            encode(&datum, &mut bytes).unwrap();
+            assert_eq!(units(&bytes), expect, "{text}");
+        };
+        check("0", Some((0, 0)));
+        check("0.000", Some((0, 3)));
+        check("1.50", Some((150, 2)));
+        check("-1.5", Some((-15, 1)));
+        check("10000", Some((10_000, 0)));
+        check("120000000.00", Some((12_000_000_000, 2)));
+        check("-99999999999999999999.5", Some((-999_999_999_999_999_999_995, 1)));
+        check("0.000000000000000001", Some((1, 18)));
+        check("-0.00012", Some((-12, 5)));
+        check("0.0000000000000000001", None);
+        check("100000000000000000000", None);
+        check("1e300", None);
+        check("NaN", None);
+        check("-Infinity", None);
+    }
+}

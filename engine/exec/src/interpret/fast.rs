@@ -7,8 +7,11 @@ use redoubt_plan::program::{Comparison, FastOp};
 use std::cmp::Ordering;
 
 /// Applies a strict binary operator.
+///
+/// # Errors
+/// `22003` when the result is out of range.
 #[inline]
-pub(super) fn apply(op: FastOp, left: &Datum, right: &Datum) -> PgResult<Datum> {
+pub fn apply(op: FastOp, left: &Datum, right: &Datum) -> PgResult<Datum> {
     if left.is_null() || right.is_null() {
         return Ok(Datum::Null);
     }

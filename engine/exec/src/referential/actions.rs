@@ -112,8 +112,14 @@ impl Exec<'_> {
     fn run_at(&self, snapshot: Snapshot, text: &str, types: &[Oid], params: &[Datum]) -> PgResult<u64> {
         let outer = self.ctx.storage;
         let plan = outer.relations.plan_internal(text, types)?;
-        let (relations, work) = (outer.relations, outer.work.clone());
-        let storage = Storage { engine: outer.engine, txn: outer.txn, snapshot, relations, work };
+        let storage = Storage {
+            engine: outer.engine,
+            txn: outer.txn,
+            snapshot,
+            relations: outer.relations,
+            work: outer.work.clone(),
+            offload: outer.offload,
+        };
         let context = ExecContext { env: self.ctx.env, storage: &storage };
         let mut execution = Execution::new(plan, params);
         let mut rows = 0;

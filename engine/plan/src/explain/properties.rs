@@ -245,6 +245,10 @@ impl<'a> Explainer<'a> {
                 ("SetOp", format!("{name} {command}"), words)
             }
             NodeKind::RecursiveUnion(_) => plain("Recursive Union"),
+            NodeKind::Offload { executor, .. } => {
+                let words = vec![("Custom Plan Provider", Property::Text((*executor).to_owned()))];
+                ("Custom Scan", format!("Custom Scan ({executor})"), words)
+            }
             NodeKind::LockRows(_) => plain("LockRows"),
             NodeKind::ModifyTable(modify) => {
                 let operation = match modify.operation {

@@ -380,7 +380,8 @@ impl Pass<'_> {
             | NodeKind::Material(_)
             | NodeKind::Append(_)
             | NodeKind::BitmapAnd(_)
-            | NodeKind::BitmapOr(_) => {}
+            | NodeKind::BitmapOr(_)
+            | NodeKind::Offload { .. } => {}
         }
     }
 
@@ -509,7 +510,8 @@ pub fn children(kind: &NodeKind) -> Vec<NodeId> {
         NodeKind::SubqueryScan { child, .. }
         | NodeKind::Sort { child, .. }
         | NodeKind::Unique { child, .. }
-        | NodeKind::Group { child, .. } => vec![*child],
+        | NodeKind::Group { child, .. }
+        | NodeKind::Offload { child, .. } => vec![*child],
         NodeKind::Limit(node) => vec![node.child],
         NodeKind::Aggregate(node) => vec![node.child],
         NodeKind::Window(node) => vec![node.child],

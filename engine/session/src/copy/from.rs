@@ -65,6 +65,7 @@ impl Session {
             snapshot: access.snapshot.clone(),
             relations: &access,
             work: self.work(),
+            offload: None,
         };
         let context = ExecContext { env: &env, storage: &storage };
         let inserted =
@@ -100,7 +101,9 @@ impl Session {
         let insert = insert_of_parameters(target);
         let (query, _) =
             analyze_statement(&ast::DmlStatement::Insert(Box::new(insert)), analysis(Params::fixed(types)))?;
-        let plan = self.with_planner(access, |context| redoubt_plan::plan_copy(query, condition, context))?;
+        let settings = self.planner_settings();
+        let plan = self
+            .with_planner(access, &settings, |context| redoubt_plan::plan_copy(query, condition, context))?;
         self.check_permissions(&access, &plan)?;
         self.check_read_only(&plan)?;
         self.lock_tables(access, &plan)?;

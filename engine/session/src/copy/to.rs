@@ -61,12 +61,14 @@ impl Session {
     fn copy_rows(&self, planned: &Planned, encoder: &Encoder<'_>, sink: &mut Sink<'_>) -> PgResult<u64> {
         let access = Access::current(self)?;
         let env = access.env();
+        let datafusion = self.datafusion();
         let storage = Storage {
             engine: &self.facts.instance.engine,
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: &access,
             work: self.work(),
+            offload: Some(&datafusion),
         };
         let context = ExecContext { env: &env, storage: &storage };
         let mut execution = Execution::new(planned.plan.clone(), &[]);

@@ -76,12 +76,14 @@ impl Session {
     pub(super) fn fill_from(&self, table: Oid, planned: &Planned, params: &[Datum]) -> PgResult<u64> {
         let access = Access::current(self)?;
         let env = access.env();
+        let datafusion = self.datafusion();
         let storage = Storage {
             engine: access.engine(),
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: &access,
             work: self.work(),
+            offload: Some(&datafusion),
         };
         let context = ExecContext { env: &env, storage: &storage };
         let desc = access.relation(table)?.desc.clone();

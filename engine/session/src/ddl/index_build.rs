@@ -56,6 +56,7 @@ impl Session {
             snapshot: access.snapshot.clone(),
             relations: &access,
             work: self.work(),
+            offload: None,
         };
         let mut maker = KeyMaker::new(index_facts.clone(), &relation, &planner)?;
         let ctx = ExecContext { env: &env, storage: &storage };

@@ -5,6 +5,7 @@ use super::create_table_as::new_columns;
 use super::storage_options::table_options;
 use super::stored_text::{canonical_query, with_analysis};
 use crate::access::Access;
+use crate::executor::Origin;
 use crate::session::Session;
 use redoubt_analyze::query::Query;
 use redoubt_analyze::{Params, analyze_statement, references_of_query};
@@ -105,7 +106,7 @@ impl Session {
         let dml = statements.pop().and_then(|statement| statement.kind.as_dml()).ok_or_else(damaged)?;
         let mut access = Access::current(self)?;
         access.path = vec![PG_CATALOG];
-        let planned = self.plan_under(&access, &dml, &Params::fixed(Vec::new()))?;
+        let planned = self.plan_under(&access, &dml, &Params::fixed(Vec::new()), Origin::Client)?;
         self.check_privileges(&access, &planned)?;
         self.lock_tables(&access, &planned.plan)?;
         drop(access);

@@ -49,6 +49,7 @@ impl Session {
             snapshot: access.snapshot.clone(),
             relations: access,
             work: self.work(),
+            offload: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Checking the rows that a table has already: queries that look for one that breaks a rule.
 
 use crate::access::Access;
+use crate::executor::Origin;
 use crate::session::Session;
 use redoubt_analyze::Params;
 use redoubt_catalog::Relation;
@@ -21,7 +22,7 @@ impl Session {
         let dml = statement.kind.as_dml().ok_or_else(|| PgError::internal("an internal query reads rows"))?;
         let mut access = Access::new(self, self.txn().latest_snapshot()?)?;
         access.path = vec![PG_CATALOG];
-        let planned = self.plan_under(&access, &dml, &Params::fixed(Vec::new()))?;
+        let planned = self.plan_under(&access, &dml, &Params::fixed(Vec::new()), Origin::Server)?;
         let env = access.env();
         let storage = Storage {
             engine: access.engine(),
@@ -29,6 +30,7 @@ impl Session {
             snapshot: access.snapshot.clone(),
             relations: &access,
             work: self.work(),
+            offload: None,
         };
         let context = ExecContext { env: &env, storage: &storage };
         let mut execution = Execution::new(planned.plan.clone(), &[]);

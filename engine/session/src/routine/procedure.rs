@@ -57,6 +57,7 @@ impl Session {
             snapshot: access.snapshot.clone(),
             relations: &access,
             work: self.work(),
+            offload: None,
         };
         evaluator.evaluate(&ExecContext { env: &env, storage: &storage }, &[])?;
         let args: Vec<Datum> = (0..found.args.len()).map(|at| evaluator.output(at).clone()).collect();

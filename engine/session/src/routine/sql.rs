@@ -179,7 +179,7 @@ impl SqlFunction {
                 check_result(&mut query, &self.shape, &self.declared, context(self.params.clone()))?;
             }
             columns = columns_of(&query);
-            session.plan_analyzed(access, query, &params)
+            session.plan_by_rows(access, query, &params)
         })?;
         let cached = session.to_keep(&look()?, &planned);
         *statement.ready.lock() = cached.map(|cached| (Arc::new(cached), columns.clone()));
@@ -324,6 +324,7 @@ fn run_statement(
         snapshot: access.snapshot.clone(),
         relations: &access,
         work: session.work(),
+        offload: None,
     };
     let context = ExecContext { env: &body_env, storage: &storage };
     let mut execution = Execution::new(plan.clone(), args);

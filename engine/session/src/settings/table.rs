@@ -229,6 +229,9 @@ parameters! {
     CursorTupleFraction "cursor_tuple_fraction" Kind::Real(0.0, 1.0), "0.1", User, false, PLANNING, "Share of a cursor's rows that is expected to be fetched.";
     FromCollapseLimit "from_collapse_limit" Kind::Int(1, MAX_INT, Unit::None), "8", User, false, PLANNING, "FROM items above which subqueries are not pulled up.";
     JoinCollapseLimit "join_collapse_limit" Kind::Int(1, MAX_INT, Unit::None), "8", User, false, PLANNING, "FROM items above which explicit joins keep their order.";
+    RedoubtExecutor "redoubt.executor" Kind::Enum(&["auto", "row", "datafusion"]), "auto", User, false, PLANNING, "Who runs queries: the row executor, DataFusion, or whichever the planner expects to be faster.";
+    RedoubtDatafusionAboveCost "redoubt.datafusion_above_cost" Kind::Real(-1.0, f64::MAX), "10000", User, false, COSTS, "Estimated cost from which a query may run in DataFusion; -1 is never.";
+    RedoubtDatafusionMem "redoubt.datafusion_mem" Kind::Int(1024, MAX_INT, Unit::KB), "262144", User, false, "Resource Usage / Memory", "The most memory that a query may take in DataFusion.";
 }
 
 impl Parameter {
