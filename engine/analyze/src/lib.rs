@@ -10,6 +10,7 @@ mod analyzer;
 mod assign;
 mod candidate;
 mod coerce;
+mod common_type;
 mod conflict;
 mod cte;
 mod default_expr;
