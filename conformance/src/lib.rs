@@ -36,7 +36,7 @@ pub use regress::{FileRun, Run, SpecRun};
 pub use score::{FileScore, Score, judge};
 pub use server::{Exit, Server, pgbench, psql_version, redoubt_binary, scratch_dir, unused_port};
 pub use session::OpenSession;
-pub use side_by_side::{Answers, SideBySide, Tally};
+pub use side_by_side::{Answers, SideBySide, Tally, plain_number};
 pub use skipped::say_skipped;
 pub use smith::{Outcome, Smith, SmithScore};
 pub use suite::{Suite, shown};

@@ -49,7 +49,8 @@ impl Member {
     pub fn start(dir: &Path, arguments: &[&str]) -> Member {
         let mut command = Command::new(redoubt_binary());
         command.arg("start").arg("-D").arg(dir).arg("--processes").args(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // What it says is shown with the test's own output.
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
         Member(command.spawn().expect("the binary starts"))
     }
 }

@@ -119,15 +119,18 @@ fn rows(messages: &[Message]) -> Vec<String> {
     rows
 }
 
-/// A value. Of numbers that are equal, which one stands for all of them is up to the plan: 1.0 or 1.00.
 fn shown(value: Option<&[u8]>) -> String {
-    let Some(value) = value else { return "NULL".into() };
-    let text = String::from_utf8_lossy(value);
-    let is_decimal = text.contains('.') && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-'));
-    match is_decimal {
-        true => text.trim_end_matches('0').trim_end_matches('.').into(),
-        false => text.into_owned(),
+    value.map_or_else(|| "NULL".into(), |value| plain_number(&String::from_utf8_lossy(value)).into())
+}
+
+/// A value; a decimal number without the zeros at its end or the sign of zero. Of numbers that are equal, which one
+/// stands for all of them is up to the plan: 1.0 or 1.00, 0 or -0.
+pub fn plain_number(text: &str) -> &str {
+    if text == "-0" {
+        return "0";
     }
+    let is_decimal = text.contains('.') && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-'));
+    if is_decimal { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 fn difference(theirs: &[String], ours: &[String]) -> String {

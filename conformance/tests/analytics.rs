@@ -3,7 +3,7 @@
 //! `conformance/analytics/tables.sql` makes the same tables on every server by arithmetic; `queries.out` and
 //! `errors.out` are what PostgreSQL 15.18 answered (`psql -X -q -At`, C collation) to the scripts of those names.
 
-use redoubt_conformance::{Server, metrics, scratch_dir, unused_port};
+use redoubt_conformance::{Server, metrics, plain_number, scratch_dir, unused_port};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -324,8 +324,12 @@ fn answers(server: &Server, executor: &str, queries: &[String]) -> Vec<Vec<Strin
         .split(MARK)
         .map(|answer| {
             // Messages begin with the script's line, which counts statements, not executors.
-            let message = |line: &str| line.find("ERROR:").map_or(line, |at| &line[at..]).to_string();
-            let mut lines: Vec<String> = answer.trim_matches('\n').lines().map(message).collect();
+            let message = |line: &str| match line.find("ERROR:") {
+                Some(at) => line[at..].to_string(),
+                None => line.split('|').map(plain_number).collect::<Vec<_>>().join("|"),
+            };
+            let mut lines: Vec<String> =
+                answer.strip_prefix('\n').unwrap_or(answer).lines().map(message).collect();
             lines.sort();
             lines
         })

@@ -11,7 +11,7 @@ use std::thread;
 use common::{Dice, begin};
 use parking_lot::Mutex;
 use redoubt_access::{Engine, Gist, GistColumns, GistCondition, GistSearch, GistTest, Tid, gist_key};
-use redoubt_buffer::{MemVolume, PageVolume, RelNode};
+use redoubt_buffer::{MemVolume, RelNode};
 use redoubt_functions::{Datum, Geometry, Point, gist_class};
 use redoubt_txn::Xid;
 

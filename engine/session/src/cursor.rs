@@ -376,14 +376,14 @@ impl Cursor {
     fn step_to(&mut self, access: &Access<'_>, env: &dyn Env, row: u64) -> PgResult<bool> {
         let session = access.session;
         let Some(execution) = &mut self.execution else { return Ok(false) };
-        let datafusion = session.datafusion();
+        let datafusion = session.datafusion_for(execution.plan());
         let storage = Storage {
             engine: &session.facts.instance.engine,
             txn: session.txn(),
             snapshot: access.snapshot.clone(),
             relations: access,
             work: session.work(),
-            offload: Some(&datafusion),
+            offload: datafusion.as_ref().map(|datafusion| datafusion as _),
         };
         let context = ExecContext { env, storage: &storage };
         while self.delivered < row {

@@ -17,8 +17,13 @@ pub(crate) enum Origin {
 }
 
 impl Session {
+    /// DataFusion for a plan that gives parts of itself away; most do not, and are spared the work.
+    pub(crate) fn datafusion_for(&self, plan: &Plan) -> Option<DataFusion> {
+        plan.offloaded().next().is_some().then(|| self.datafusion())
+    }
+
     /// DataFusion under the session's settings.
-    pub(crate) fn datafusion(&self) -> DataFusion {
+    fn datafusion(&self) -> DataFusion {
         let memory_kib = self.settings.int(Parameter::RedoubtDatafusionMem);
         DataFusion {
             memory_bytes: memory_kib as usize * 1024,

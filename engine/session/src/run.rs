@@ -283,14 +283,14 @@ pub(crate) fn fetch(
     client: &mut dyn Client,
 ) -> PgResult<(u64, bool)> {
     let env = access.env();
-    let datafusion = session.datafusion();
+    let datafusion = session.datafusion_for(execution.plan());
     let storage = Storage {
         engine: &session.facts.instance.engine,
         txn: session.txn(),
         snapshot: access.snapshot.clone(),
         relations: access,
         work: session.work(),
-        offload: Some(&datafusion),
+        offload: datafusion.as_ref().map(|datafusion| datafusion as _),
     };
     let context = ExecContext { env: &env, storage: &storage };
     let mut rows = 0;

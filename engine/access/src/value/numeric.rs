@@ -99,7 +99,8 @@ pub(super) fn units(bytes: &[u8]) -> Option<(i128, u32)> {
     }
     let mut value = 0i128;
     for digit in rest.chunks_exact(2) {
-        value = value * 10_000 + i128::from(u16::from_be_bytes([digit[0], digit[1]]));
+        let digit = i128::from(u16::from_be_bytes([digit[0], digit[1]]));
+        value = value.checked_mul(10_000)?.checked_add(digit)?;
     }
     // The last digit stands for 10000^last.
     let last = weight - (rest.len() / 2) as i32 + 1;

@@ -61,14 +61,14 @@ impl Session {
     fn copy_rows(&self, planned: &Planned, encoder: &Encoder<'_>, sink: &mut Sink<'_>) -> PgResult<u64> {
         let access = Access::current(self)?;
         let env = access.env();
-        let datafusion = self.datafusion();
+        let datafusion = self.datafusion_for(&planned.plan);
         let storage = Storage {
             engine: &self.facts.instance.engine,
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: &access,
             work: self.work(),
-            offload: Some(&datafusion),
+            offload: datafusion.as_ref().map(|datafusion| datafusion as _),
         };
         let context = ExecContext { env: &env, storage: &storage };
         let mut execution = Execution::new(planned.plan.clone(), &[]);

@@ -76,14 +76,14 @@ impl Session {
     pub(super) fn fill_from(&self, table: Oid, planned: &Planned, params: &[Datum]) -> PgResult<u64> {
         let access = Access::current(self)?;
         let env = access.env();
-        let datafusion = self.datafusion();
+        let datafusion = self.datafusion_for(&planned.plan);
         let storage = Storage {
             engine: access.engine(),
             txn: self.txn(),
             snapshot: access.snapshot.clone(),
             relations: &access,
             work: self.work(),
-            offload: Some(&datafusion),
+            offload: datafusion.as_ref().map(|datafusion| datafusion as _),
         };
         let context = ExecContext { env: &env, storage: &storage };
         let desc = access.relation(table)?.desc.clone();
