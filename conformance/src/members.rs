@@ -29,10 +29,17 @@ pub fn signal(dir: &Path, member: &str, signal: &str) {
 /// # Panics
 /// When it does not run.
 pub fn kill_9(dir: &Path, member: &str) {
-    let stat = Path::new("/proc").join(pid(dir, member)).join("stat");
+    let process = Path::new("/proc").join(pid(dir, member));
     signal(dir, member, "-9");
-    // Somebody else's child may stay as a zombie, which holds nothing any more: "PID (name) Z ...".
-    let lives = || std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z "));
+    // Somebody else's child may stay as a zombie ("PID (name) Z ..."), which holds nothing any more once its other
+    // threads have ended, too: the first may be the first to go, and locks go with the last.
+    let lives = || match std::fs::read_to_string(process.join("stat")) {
+        Err(_) => false,
+        Ok(stat) => {
+            !stat.contains(") Z ")
+                || std::fs::read_dir(process.join("task")).is_ok_and(|tasks| tasks.count() > 1)
+        }
+    };
     while lives() {
         std::thread::yield_now();
     }
